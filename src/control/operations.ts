@@ -1,0 +1,51 @@
+/** What the control API may ask of the running process. Implemented by the composition root; faked in the API's own tests. */
+import type { Strategy } from '../routing/modes.ts'
+import type {
+  EventDocument,
+  FailedKey,
+  MigrationAnswer,
+  MigrationRequest,
+  MoverPatch,
+  MoverStatus,
+  StatusDocument,
+  TrafficPatch,
+  TrafficSettings,
+  VerifyReport,
+  VerifyRequest,
+} from './schemas.ts'
+
+export interface Operations {
+  status(): StatusDocument
+  /** True once the authority answers and the listener is open; false while starting or draining. */
+  ready(): { ready: boolean; reasons: readonly string[] }
+
+  traffic(): TrafficSettings
+  setTraffic(patch: TrafficPatch): Promise<TrafficSettings>
+
+  start(request: MigrationRequest & { strategy?: Strategy | undefined }): Promise<MigrationAnswer>
+  pause(request: MigrationRequest): Promise<MigrationAnswer>
+  resume(request: MigrationRequest): Promise<MigrationAnswer>
+  ramp(request: MigrationRequest & { percent: number }): Promise<MigrationAnswer>
+  cutover(request: MigrationRequest): Promise<MigrationAnswer>
+  /** One call from any phase; `to` defaults to mirror (observe when already in mirror). */
+  rollback(request: MigrationRequest & { to?: 'mirror' | 'observe' | undefined }): Promise<MigrationAnswer>
+  complete(request: MigrationRequest): Promise<MigrationAnswer>
+
+  mover(): MoverStatus
+  setMover(patch: MoverPatch): MoverStatus
+  moverStart(): MoverStatus
+  moverPause(): MoverStatus
+  moverResume(): MoverStatus
+  moverStop(): MoverStatus
+
+  errors(cursor: number, limit: number): { total: number; items: FailedKey[]; nextCursor: number | null }
+  replayErrors(ids: readonly number[] | undefined): Promise<number>
+
+  verify(request: VerifyRequest): VerifyReport
+  verification(id: string): VerifyReport | null
+
+  divergence(): { total: number; byFamily: Record<string, number>; recent: EventDocument[] }
+
+  /** Events with an id above `after`, oldest first; then `listener` for each new one until the returned function is called. */
+  events(after: number, listener: (event: EventDocument) => void): () => void
+}
