@@ -27,7 +27,11 @@ export const errorCatalogue = {
   },
   aborted: { http: 409, exit: 1, advice: 'The two-phase write was taken back on both sides. It can be repeated.' },
   unsupported: { http: 400, exit: 2, advice: 'Ferry does not carry this command yet; docs/commands.md lists what it does.' },
-  limit: { http: 503, exit: 1, advice: 'A named limit was reached; the message says which. Raise it in the configuration or send less.' },
+  limit: {
+    http: 503,
+    exit: 1,
+    advice: 'A named limit was reached; the message says which. Raise it in the configuration or send less.',
+  },
   overloaded: { http: 503, exit: 1, advice: 'Too much is waiting already. Send less, or wait.' },
   'shutting-down': { http: 503, exit: 7, advice: 'Ferry is stopping. Reconnect.' },
   'bad-request': { http: 400, exit: 2, advice: 'The request does not fit its schema; the message says where.' },

@@ -41,7 +41,7 @@ export interface Operations {
   errors(cursor: number, limit: number): { total: number; items: FailedKey[]; nextCursor: number | null }
   replayErrors(ids: readonly number[] | undefined): Promise<number>
 
-  verify(request: VerifyRequest): VerifyReport
+  verify(request: VerifyRequest): Promise<VerifyReport>
   verification(id: string): VerifyReport | null
 
   divergence(): { total: number; byFamily: Record<string, number>; recent: EventDocument[] }

@@ -21,11 +21,17 @@ export const trafficSettings = z.strictObject({
   tenants: z.array(z.string()),
 })
 
-export const trafficPatch = trafficSettings.partial().extend({ reason: z.string().max(1000).optional() }).strict()
+export const trafficPatch = trafficSettings
+  .partial()
+  .extend({ reason: z.string().max(1000).optional() })
+  .strict()
 
 export const moverStatus = z.strictObject({
   state: z.enum(['idle', 'running', 'paused', 'done', 'failed']),
-  pass: z.enum(['copy', 'sweep']).nullable().meta({ description: 'copy reads the source; sweep removes from the target what the source does not have.' }),
+  pass: z
+    .enum(['copy', 'sweep'])
+    .nullable()
+    .meta({ description: 'copy reads the source; sweep removes from the target what the source does not have.' }),
   keysTotal: count.meta({ description: "The authority's key count when the pass began; an estimate while traffic runs." }),
   keysScanned: count,
   keysCopied: count,
@@ -51,7 +57,11 @@ export const moverPatch = z
   .strictObject({
     keysPerSecondMax: z.number().int().min(0).max(100_000_000),
     batchKeys: z.number().int().min(1).max(100_000),
-    batchBytes: z.number().int().min(1024).max(1 << 30),
+    batchBytes: z
+      .number()
+      .int()
+      .min(1024)
+      .max(1 << 30),
     batchesInFlight: z.number().int().min(1).max(64),
   })
   .partial()
@@ -134,7 +144,9 @@ export const difference = z.strictObject({
   db: count,
   keyBase64: z.string(),
   key: z.string(),
-  kind: z.enum(['missing', 'extra', 'type', 'value', 'ttl']).meta({ description: 'missing/extra: on the target, seen from the source.' }),
+  kind: z
+    .enum(['missing', 'extra', 'type', 'value', 'ttl'])
+    .meta({ description: 'missing/extra: on the target, seen from the source.' }),
   detail: z.string(),
 })
 

@@ -1,0 +1,43 @@
+/** What the command line does itself instead of asking a running Ferry. The entry point supplies it, each part loaded only when used. */
+import type { Config } from '../config/schema.ts'
+
+export interface CopyOptions {
+  readonly source: string
+  readonly target: string
+  readonly json: boolean
+  /** 0 = unlimited. */
+  readonly keysPerSecondMax: number
+  /** Also remove from the target what the source does not have. */
+  readonly sweep: boolean
+  /** SQLite file that lets a copy be resumed; null = none. */
+  readonly state: string | null
+}
+
+export interface DirectVerifyOptions {
+  readonly source: string
+  readonly target: string
+  readonly json: boolean
+  readonly repair: boolean
+  readonly ttlToleranceMs: number | undefined
+  readonly rounds: number | undefined
+}
+
+export interface DemoOptions {
+  readonly json: boolean
+  readonly keys?: number
+  readonly seconds?: number
+  readonly breakHold?: boolean
+}
+
+export interface RunningFerry {
+  readonly listening: readonly string[]
+  stop(): Promise<void>
+}
+
+/** Each but `serve` resolves to the exit status. */
+export interface LocalWork {
+  serve(config: Config): Promise<RunningFerry>
+  copy(options: CopyOptions): Promise<number>
+  verify(options: DirectVerifyOptions): Promise<number>
+  demo(options: DemoOptions): Promise<number>
+}

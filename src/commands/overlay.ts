@@ -1,0 +1,163 @@
+/**
+ * What COMMAND does not tell, by hand: which kind a command is, why one is refused, what replies can be compared. Reads need no entry
+ * (the readonly flag says it); every write has one, and a test holds that. A write without one would be WriteByCopy.
+ */
+import { Compare, Kind } from './spec.ts'
+
+const words = (text: string): readonly string[] => text.split(/\s+/).filter(Boolean)
+
+const kindLists: readonly (readonly [Kind, string])[] = [
+  // Integers, bytes, list ends, set and field membership, double addition: the same on every version and architecture.
+  [Kind.WritePlain, 'append decr decrby incr incrby getdel getset mset msetnx setnx setrange setbit bitop delex delifeq'],
+  // Absolute times: both sides get the same instant.
+  [Kind.WritePlain, 'del unlink expireat pexpireat persist rename renamenx'],
+  [Kind.WritePlain, 'hdel hincrby hmset hset hsetnx hpersist hexpireat hpexpireat hgetdel'],
+  [Kind.WritePlain, 'linsert lmove lpop lpush lpushx lrem lset ltrim rpop rpoplpush rpush rpushx'],
+  // SUNIONSTORE and the like build sets, whose order is not part of the value.
+  [Kind.WritePlain, 'sadd srem smove sdiffstore sinterstore sunionstore'],
+  // Pops by score are ordered by score, then by bytes. GEOADD's score comes from divisions and powers of two only.
+  [Kind.WritePlain, 'zadd zincrby zrem zremrangebylex zremrangebyrank zremrangebyscore zrangestore zpopmin zpopmax geoadd'],
+  [Kind.WritePlain, 'xack xackdel xdel xdelex xsetid xgroup|destroy xgroup|createconsumer xgroup|delconsumer'],
+  // The registers are a pure function of the elements. The bytes may differ where hll-sparse-max-bytes differs; the count does not.
+  [Kind.WritePlain, 'pfadd'],
+  // Attributes only: the graph stays as it is.
+  [Kind.WritePlain, 'vsetattr'],
+
+  [Kind.WriteMovable, 'lmpop zmpop zdiffstore'],
+
+  // Relative expiries, optional STORE, generated ids, approximate trims: rewrite.ts decides.
+  [Kind.WriteByArguments, 'set setex psetex msetex getex expire pexpire restore copy bitfield sort georadius georadiusbymember'],
+  [Kind.WriteByArguments, 'hexpire hpexpire hsetex hgetex xadd xtrim xgroup|create xgroup|setid zunionstore zinterstore'],
+  // Flagged readonly, but with one key it stores the count it computed in the value, and Redis replicates that.
+  [Kind.WriteByArguments, 'pfcount'],
+
+  // Random members.
+  [Kind.WriteByCopy, 'spop'],
+  // Long double arithmetic and its text differ between architectures (80-bit on x86, 128-bit on ARM).
+  [Kind.WriteByCopy, 'incrbyfloat hincrbyfloat'],
+  // Delivery times and counts are taken from the server's clock.
+  [Kind.WriteByCopy, 'xreadgroup xclaim xautoclaim'],
+  // Distances come from the C library's sine and arc sine; a member on the rim may be in on one side and out on the other.
+  [Kind.WriteByCopy, 'geosearchstore'],
+  // When the result turns dense depends on each server's settings; rare and at most 12 KiB, so copying costs little.
+  [Kind.WriteByCopy, 'pfmerge'],
+  // The key changes database: `destinationDb` says where it is to be copied as well.
+  [Kind.WriteByCopy, 'move'],
+  // The graph has random levels; two sides would answer VSIM differently ever after.
+  [Kind.WriteByCopy, 'vadd vrem'],
+
+  [Kind.WriteGlobal, 'flushall flushdb swapdb'],
+  [Kind.BothKeyless, 'script|load script|flush function|load function|delete function|flush function|restore'],
+  // COMMAND hides that they may write: neither flag is set.
+  [Kind.Script, 'eval evalsha fcall'],
+  // Likewise, and what COMMAND gives as SPUBLISH's key is a channel.
+  [Kind.Publish, 'publish spublish'],
+
+  [Kind.Session, 'auth hello select ping echo quit reset info'],
+  [
+    Kind.Session,
+    'client|caching client|capa client|getname client|getredir client|help client|id client|info client|kill client|list',
+  ],
+  [
+    Kind.Session,
+    'client|no-evict client|no-touch client|reply client|setinfo client|setname client|tracking client|trackinginfo',
+  ],
+  [Kind.Session, 'client|unblock'],
+  [Kind.Transaction, 'multi exec discard watch unwatch'],
+  [Kind.PubSub, 'subscribe unsubscribe psubscribe punsubscribe ssubscribe sunsubscribe'],
+  [Kind.Blocking, 'blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin wait waitaof'],
+
+  // Reads of the server itself: neither readonly nor write in COMMAND.
+  [Kind.ReadKeyless, 'command command|count command|docs command|getkeys command|getkeysandflags command|info command|list'],
+  [
+    Kind.ReadKeyless,
+    'time lastsave role acl|cat acl|dryrun acl|genpass acl|getuser acl|list acl|log acl|users acl|whoami config|get',
+  ],
+  [Kind.ReadKeyless, 'commandlog|get commandlog|len slowlog|get slowlog|len latency|doctor latency|graph latency|histogram'],
+  [Kind.ReadKeyless, 'latency|history latency|latest memory|doctor memory|malloc-stats memory|stats module|list'],
+  [Kind.ReadKeyless, 'pubsub|channels pubsub|numpat pubsub|numsub pubsub|shardchannels pubsub|shardnumsub'],
+  [
+    Kind.ReadKeyless,
+    'script|exists script|show function|dump function|list function|stats cluster|info cluster|keyslot cluster|myid',
+  ],
+
+  // COMMAND is no container here: all of its subcommands go the same way.
+  [
+    Kind.Container,
+    'acl client cluster commandlog config function latency memory module object pubsub script slowlog xgroup xinfo',
+  ],
+]
+
+const refusals: readonly (readonly [string, string])[] = [
+  ['it turns the connection into a stream that Ferry does not relay', 'monitor psync sync replconf'],
+  ['it changes who replicates whom, which a running migration depends on', 'replicaof slaveof failover'],
+  ['it would stop a server that the migration depends on; connect to that server', 'shutdown'],
+  ['it moves keys to a third server, past the migration', 'migrate'],
+  ['it can do anything to a server; connect to that server', 'debug pfdebug pfselftest'],
+  [
+    'it changes one server only; connect to that server',
+    'acl|deluser acl|load acl|save acl|setuser config|resetstat config|rewrite config|set',
+  ],
+  ['it changes one server only; connect to that server', 'commandlog|reset slowlog|reset latency|reset memory|purge'],
+  ['it changes one server only; connect to that server', 'module|load module|loadex module|unload save bgsave bgrewriteaof'],
+  ['it must reach a server that is busy with a script; connect to that server', 'script|kill function|kill'],
+  ['the debugger needs a connection of its own; connect to that server', 'script|debug'],
+  ['it would stop every client of Ferry, not yours alone', 'client|pause client|unpause'],
+  ['it is for import tools that write to the server themselves; Ferry sets it where it needs it', 'client|import-source'],
+  [
+    'Ferry is one server to its clients; the cluster behind it is its own business',
+    `asking readonly readwrite restore-asking clusterscan cluster|addslots cluster|addslotsrange cluster|bumpepoch
+     cluster|cancelslotmigrations cluster|count-failure-reports cluster|countkeysinslot cluster|delslots cluster|delslotsrange
+     cluster|failover cluster|flushslot cluster|flushslots cluster|forget cluster|getkeysinslot cluster|getslotmigrations
+     cluster|links cluster|meet cluster|migrateslots cluster|myshardid cluster|nodes cluster|replicas cluster|replicate
+     cluster|reset cluster|saveconfig cluster|set-config-epoch cluster|setslot cluster|shards cluster|slaves cluster|slot-stats
+     cluster|slots cluster|syncslots`,
+  ],
+]
+
+const compareLists: readonly (readonly [Compare, string])[] = [
+  [Compare.Lifetime, 'ttl pttl expiretime pexpiretime httl hpttl hexpiretime hpexpiretime'],
+  [Compare.Unordered, 'smembers sunion sdiff sinter hkeys hvals keys geosearch georadius georadius_ro georadiusbymember'],
+  [Compare.Unordered, 'georadiusbymember_ro'],
+  [Compare.UnorderedPairs, 'hgetall'],
+  // The payload names the version that made it.
+  [Compare.Never, 'dump'],
+  // Encoding, memory and radix tree shape belong to the server, idle times to its clock; a group's lag is reckoned by version.
+  [
+    Compare.Never,
+    'object|encoding object|freq object|idletime object|refcount memory|usage xinfo|stream xinfo|consumers xinfo|groups xpending',
+  ],
+  // Approximate searches of a graph that is not the same twice.
+  [Compare.Never, 'vsim vlinks vinfo vrandmember'],
+]
+
+/** Newer than the engines the table was made from, in the table's own form. */
+export const extraRows: readonly string[] = [
+  'delex -2 1 1 1 string w',
+  'digest 2 1 1 1 string r',
+  'xackdel -6 1 1 1 stream w',
+  'xdelex -5 1 1 1 stream w',
+]
+
+/** What they do to one key rests on what another holds: see CommandSpec.derives. */
+const derivingWords = `bitop copy lmove rename renamenx rpoplpush sdiffstore sinterstore sunionstore smove zrangestore zdiffstore
+  zinterstore zunionstore pfmerge lmpop zmpop blmpop bzmpop blpop brpop bzpopmin bzpopmax blmove brpoplpush msetnx msetex sort
+  georadius georadiusbymember geosearchstore move`
+
+function indexed<T>(lists: readonly (readonly [T, string])[]): ReadonlyMap<string, T> {
+  const map = new Map<string, T>()
+  for (const [value, names] of lists) {
+    for (const name of words(names)) {
+      if (map.has(name)) throw new Error(`${name} is listed twice in the command overlay`)
+      map.set(name, value)
+    }
+  }
+  return map
+}
+
+export const explicitKinds = indexed(kindLists)
+/** Reason by name. */
+export const refusedCommands = indexed(refusals)
+export const explicitCompare = indexed(compareLists)
+export const derivingCommands: ReadonlySet<string> = new Set(words(derivingWords))
+export const cursorCommands: ReadonlySet<string> = new Set(words('scan hscan sscan zscan'))

@@ -1,0 +1,46 @@
+/** What Ferry does with each command, for people: the source of docs/commands.md. */
+import { allCommands } from './catalogue.ts'
+import { type CommandSpec, Kind, unknownCommand } from './spec.ts'
+
+const carriage: Readonly<Record<Kind, readonly [kind: string, carried: string]>> = {
+  [Kind.ReadPlain]: ['read', 'one side, by the read mode'],
+  [Kind.ReadKeyless]: ['read', 'the authority'],
+  [Kind.ReadMovable]: ['read', 'one side, by the read mode'],
+  [Kind.WritePlain]: ['write', 'both sides, as it is'],
+  [Kind.WriteMovable]: ['write', 'both sides, as it is'],
+  [Kind.WriteByArguments]: ['write', 'by its arguments: as it is, with an absolute time, by copy, or as a read'],
+  [Kind.WriteByCopy]: ['write', 'the authority, then its keys are copied'],
+  [Kind.WriteGlobal]: ['write', 'both sides, behind a barrier'],
+  [Kind.BothKeyless]: ['write', 'both sides, as it is'],
+  [Kind.Script]: ['script', 'the authority, then its declared keys are copied'],
+  [Kind.Publish]: ['publish', 'both sides'],
+  [Kind.Session]: ['session', 'answered by Ferry'],
+  [Kind.Transaction]: ['transaction', 'one block'],
+  [Kind.PubSub]: ['subscription', 'the authority'],
+  [Kind.Blocking]: ['blocking', 'the authority, then its keys are copied'],
+  [Kind.Container]: ['container', 'by its subcommand'],
+  [Kind.Refused]: ['refused', ''],
+  [Kind.Unknown]: ['unknown', 'as a write whose keys are not known'],
+}
+
+const shownName = (spec: CommandSpec) => spec.name.toUpperCase().replace('|', ' ')
+
+function line(spec: CommandSpec): string {
+  const [kind, carried] = carriage[spec.kind]
+  return `| ${shownName(spec)} | ${spec.family} | ${kind} | ${spec.reason || carried} |`
+}
+
+/** The whole of docs/commands.md. */
+export function commandsPage(): string {
+  const shown = allCommands.filter((spec) => spec !== unknownCommand && spec.kind !== Kind.Container)
+  const sorted = shown.toSorted((a, b) => (shownName(a) < shownName(b) ? -1 : 1))
+  return `# Commands
+
+Made by \`node src/commands/support-doc.ts\`. What Ferry does with each command while it mirrors writes; for a refused one, why.
+A command that is not in this table is taken for a write whose keys are not known, whatever its name looks like.
+
+| command | family | kind | carried by |
+|---|---|---|---|
+${sorted.map(line).join('\n')}
+`
+}

@@ -1,0 +1,56 @@
+/** A write that runs on the authority alone, because two servers could make something different of it. Its keys are in the journal. */
+import { wireError } from '../errors.ts'
+import type { Side } from '../routing/modes.ts'
+import type { Lane } from '../upstream/lane.ts'
+import type { Waiter } from '../upstream/waiter.ts'
+import type { Client } from './client.ts'
+import type { Core } from './core.ts'
+import { ReplySlot } from './reply-queue.ts'
+
+export class AuthorityWrite extends ReplySlot implements Waiter {
+  readonly sums = false
+  readonly #core: Core
+  readonly #client: Client
+  readonly #side: Side
+  readonly #unknownKeys: string | null
+  readonly #sentMs: number
+
+  /** `unknownKeys`: why its keys could not be named; then success means that anything may have changed. */
+  constructor(core: Core, client: Client, side: Side, unknownKeys: string | null) {
+    super()
+    this.#core = core
+    this.#client = client
+    this.#side = side
+    this.#unknownKeys = unknownKeys
+    this.#sentMs = core.turn.nowMs
+  }
+
+  take(lane: Lane, chunk: Buffer, from: number, to: number, ended: boolean): void {
+    this.#client.replies.deliver(this, chunk, from, to, ended)
+    if (!ended) return this.#client.pressed(lane)
+    const tookUs = (this.#core.turn.nowMs - this.#sentMs) * 1000
+    this.#core.counters.sides[this.#side][lane.errors > 0 ? 'error' : 'ok']++
+    this.#core.latencies[this.#side].record(tookUs)
+    this.#core.latencies.client.record(tookUs)
+    if (lane.errors === 0) this.#doubtAll()
+  }
+
+  lost(lane: Lane, _left: number, midReply: boolean): void {
+    this.#core.counters.sides[this.#side].lost++
+    this.#doubtAll()
+    if (midReply) {
+      this.#client.abort(`${this.#side} was lost in the middle of a reply`)
+      return
+    }
+    this.#core.counters.clientError('unknown-outcome')
+    const error = wireError(
+      'unknown-outcome',
+      `${this.#side} was lost before it answered (${lane.lastError ?? 'connection closed'})`,
+    )
+    this.#client.replies.deliver(this, error, 0, error.length, true)
+  }
+
+  #doubtAll(): void {
+    if (this.#unknownKeys !== null) this.#core.doubtAll(this.#unknownKeys)
+  }
+}

@@ -1,0 +1,2 @@
+export class FallbackRead { constructor(..._a: unknown[]) {} start(): void { throw new Error('stub') } }
+export type VersionRules = unknown

@@ -1,0 +1,161 @@
+/**
+ * The keys whose two sides may differ, each with the side that has the truth. Kept in memory for the data path and saved to the state
+ * file in batches by `save`; what was marked and not yet saved when the process dies is covered by the unclean-shutdown rule: the
+ * whole data set counts as unknown then.
+ */
+import type { Side } from '../routing/modes.ts'
+import { stripeOf } from '../routing/stripe.ts'
+import type { Store } from '../state/store.ts'
+import type { OrderBoard } from './order-board.ts'
+
+export interface DirtyEntry {
+  readonly db: number
+  readonly key: Buffer
+  readonly stripe: number
+  from: Side
+  reason: string
+  /** Raised by every mark: a heal that began before the last mark does not count. */
+  generation: number
+  attempts: number
+  /** Not to be tried before this moment of the monotonic clock. */
+  notBeforeMs: number
+  healing: boolean
+}
+
+const backoffMinMs = 20
+const backoffMaxMs = 5_000
+/** How far `take` looks past entries that wait for their time. */
+const lookMax = 20_000
+
+export class Journal {
+  /** Why the whole data set has to be copied again, or null. */
+  resyncReason: string | null = null
+  marks = 0
+  /** How many entries have their truth on each side. */
+  readonly from: Record<Side, number> = { source: 0, target: 0 }
+  #entries = new Map<string, DirtyEntry>()
+  #unsaved = new Map<string, DirtyEntry | { db: number; key: Buffer; gone: true }>()
+  #board: OrderBoard
+  #store: Store
+  #keysMax: number
+
+  constructor(board: OrderBoard, store: Store, keysMax: number) {
+    this.#board = board
+    this.#store = store
+    this.#keysMax = keysMax
+    for (const dirty of store.loadDirty()) this.mark(dirty.db, dirty.key, dirty.from, dirty.reason)
+    this.#unsaved.clear()
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** `key` is copied. */
+  mark(db: number, key: Buffer, from: Side, reason: string): void {
+    this.marks++
+    const name = nameOf(db, key)
+    const known = this.#entries.get(name)
+    if (known !== undefined) {
+      this.from[known.from]--
+      this.from[from]++
+      known.from = from
+      known.reason = reason
+      known.generation++
+      return
+    }
+    if (this.#entries.size >= this.#keysMax) {
+      this.resync(`the journal holds its limit of ${this.#keysMax} keys`)
+      return
+    }
+    const stripe = stripeOf(key, 0, key.length, db)
+    const entry: DirtyEntry = {
+      db,
+      key: Buffer.from(key),
+      stripe,
+      from,
+      reason,
+      generation: 0,
+      attempts: 0,
+      notBeforeMs: 0,
+      healing: false,
+    }
+    this.#entries.set(name, entry)
+    this.#unsaved.set(name, entry)
+    this.from[from]++
+    this.#board.markDirty(stripe)
+  }
+
+  /** The side that has the truth for this key, or null where both have it. */
+  truthOf(db: number, key: Buffer): Side | null {
+    return this.#entries.get(nameOf(db, key))?.from ?? null
+  }
+
+  /** Something was changed that cannot be told key by key. Stays until a whole copy is done. */
+  resync(reason: string): void {
+    this.resyncReason ??= reason
+  }
+
+  /** Up to `most` keys of one database and direction, marked as being healed. */
+  take(most: number, nowMs: number): DirtyEntry[] {
+    const taken: DirtyEntry[] = []
+    let looked = 0
+    for (const entry of this.#entries.values()) {
+      if (taken.length >= most || ++looked > lookMax) break
+      if (entry.healing || entry.notBeforeMs > nowMs) continue
+      const first = taken[0]
+      if (first !== undefined && (first.db !== entry.db || first.from !== entry.from)) continue
+      entry.healing = true
+      taken.push(entry)
+    }
+    return taken
+  }
+
+  /** The key was copied as it was at `generation`; true where that settles it. */
+  healed(entry: DirtyEntry, generation: number): boolean {
+    entry.healing = false
+    entry.attempts = 0
+    if (entry.generation !== generation) return false
+    this.drop(entry)
+    return true
+  }
+
+  postpone(entry: DirtyEntry, nowMs: number): void {
+    entry.healing = false
+    entry.notBeforeMs = nowMs + Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(entry.attempts++, 10))
+    const name = nameOf(entry.db, entry.key)
+    this.#entries.delete(name)
+    this.#entries.set(name, entry)
+  }
+
+  /** Takes the key out, healed or handed to the error queue. */
+  drop(entry: DirtyEntry): void {
+    const name = nameOf(entry.db, entry.key)
+    if (!this.#entries.delete(name)) return
+    this.#unsaved.set(name, { db: entry.db, key: entry.key, gone: true })
+    this.from[entry.from]--
+    this.#board.clearDirty(entry.stripe)
+  }
+
+  /** Nothing is known to differ any more: after a rollback to `observe`, or when the follower is given up. */
+  clear(): void {
+    for (const entry of [...this.#entries.values()]) this.drop(entry)
+    this.resyncReason = null
+  }
+
+  /** Writes what changed since the last call. */
+  save(): void {
+    if (this.#unsaved.size === 0) return
+    const gone: { db: number; key: Buffer }[] = []
+    const dirty: DirtyEntry[] = []
+    for (const change of this.#unsaved.values()) {
+      if ('gone' in change) gone.push(change)
+      else dirty.push(change)
+    }
+    this.#unsaved.clear()
+    if (gone.length > 0) this.#store.removeDirty(gone)
+    if (dirty.length > 0) this.#store.saveDirty(dirty)
+  }
+}
+
+const nameOf = (db: number, key: Buffer): string => `${db}:${key.toString('latin1')}`

@@ -1,0 +1,198 @@
+/**
+ * Reading whole keys from one side and writing them to the other: DUMP with the expiry on a service lane, RESTORE … REPLACE ABSTTL or
+ * DEL on the other. One promise per batch, none per key. The primitive under the mover, the healing and the two-phase write; whoever
+ * uses it holds the keys.
+ */
+import { decodeReply, isReplyError } from '../resp/decode.ts'
+import { contextOf, type Lane } from '../upstream/lane.ts'
+import type { Waiter } from '../upstream/waiter.ts'
+
+/** One key as it was read. */
+export interface Payload {
+  readonly key: Buffer
+  /** Slice of the reply; null: the key does not exist. */
+  readonly bytes: Buffer | null
+  /** Unix time in ms; 0 = no expiry. */
+  readonly expiresAtMs: number
+  /** The server's words where it did not give the key. */
+  readonly error: string | null
+}
+
+/** The connection went before the answers were there. Nothing is known of commands that write. */
+export class TransferLost extends Error {}
+
+const inlineBytesMax = 16_384
+
+class Collector implements Waiter {
+  readonly sums = false
+  #pieces: Buffer[] = []
+  #resolve: (bytes: Buffer) => void
+  #reject: (error: Error) => void
+
+  constructor(resolve: (bytes: Buffer) => void, reject: (error: Error) => void) {
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  take(_lane: Lane, chunk: Buffer, from: number, to: number, ended: boolean): void {
+    this.#pieces.push(chunk.subarray(from, to))
+    if (!ended) return
+    this.#resolve(this.#pieces.length === 1 ? (this.#pieces[0] as Buffer) : Buffer.concat(this.#pieces))
+  }
+
+  lost(lane: Lane): void {
+    this.#reject(new TransferLost(`${lane.side} was lost: ${lane.lastError ?? 'connection closed'}`))
+  }
+}
+
+/** Sends commands that the caller writes, and gives the bytes of their `count` replies. Rejects with TransferLost. */
+export function exchange(lane: Lane, context: number, count: number, write: (lane: Lane) => void): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    if (!lane.up || !lane.admitted) {
+      reject(new TransferLost(`${lane.side} is not reachable: ${lane.lastError ?? 'not connected'}`))
+      return
+    }
+    lane.prepare(context)
+    lane.expect(new Collector(resolve, reject), count)
+    write(lane)
+  })
+}
+
+const dumpHead = Buffer.from('*2\r\n$4\r\nDUMP\r\n')
+const expiryHeads = {
+  absolute: Buffer.from('*2\r\n$11\r\nPEXPIRETIME\r\n'),
+  relative: Buffer.from('*2\r\n$4\r\nPTTL\r\n'),
+}
+const restoreHead = Buffer.from('*6\r\n$7\r\nRESTORE\r\n')
+const restoreTail = Buffer.from('\r\n$7\r\nREPLACE\r\n$6\r\nABSTTL\r\n')
+const delHead = Buffer.from('*2\r\n$3\r\nDEL\r\n')
+
+/** Lanes whose server does not know PEXPIRETIME (before Redis 7.0). */
+const relativeOnly = new WeakSet<Lane>()
+
+export async function readPayloads(lane: Lane, db: number, keys: readonly Buffer[]): Promise<Payload[]> {
+  const relative = relativeOnly.has(lane)
+  const frame = dumpFrame(keys, relative ? expiryHeads.relative : expiryHeads.absolute)
+  const bytes = await exchange(lane, contextOf(2, db), keys.length * 2, (to) => to.write(frame, 0, frame.length))
+  const clockMs = Date.now() + lane.clockOffsetMs
+  const payloads: Payload[] = []
+  let at = 0
+  for (const key of keys) {
+    const dump = decodeReply(bytes, at)
+    const expiry = decodeReply(bytes, dump.next)
+    at = expiry.next
+    if (!relative && isReplyError(expiry.value) && /unknown command/i.test(expiry.value.error)) {
+      relativeOnly.add(lane)
+      return readPayloads(lane, db, keys)
+    }
+    const ms = typeof expiry.value === 'number' && expiry.value > 0 ? expiry.value : 0
+    payloads.push({
+      key,
+      bytes: dump.value instanceof Uint8Array ? (dump.value as Buffer) : null,
+      expiresAtMs: relative && ms > 0 ? Math.round(clockMs + ms) : ms,
+      error: isReplyError(dump.value) ? dump.value.error : isReplyError(expiry.value) ? expiry.value.error : null,
+    })
+  }
+  return payloads
+}
+
+/** Per payload, in order: null where it was written, the server's words where not. Payloads with an error are passed over. */
+export async function writePayloads(lane: Lane, db: number, payloads: readonly Payload[]): Promise<(string | null)[]> {
+  const sent = payloads.filter((payload) => payload.error === null)
+  if (sent.length === 0) return payloads.map((payload) => payload.error)
+  const bytes = await exchange(lane, contextOf(2, db), sent.length, (to) => {
+    for (const payload of sent) writeOne(to, payload)
+  })
+  const outcomes: (string | null)[] = []
+  let at = 0
+  for (const payload of payloads) {
+    if (payload.error !== null) {
+      outcomes.push(payload.error)
+      continue
+    }
+    // `+OK` and `:1` need no decoding, which is nearly all of them.
+    if (bytes[at] === 45) {
+      const reply = decodeReply(bytes, at)
+      outcomes.push((reply.value as { error: string }).error)
+      at = reply.next
+    } else {
+      outcomes.push(null)
+      at = bytes.indexOf(10, at) + 1
+    }
+  }
+  return outcomes
+}
+
+function dumpFrame(keys: readonly Buffer[], expiryHead: Buffer): Buffer {
+  let size = 0
+  for (const key of keys) size += 2 * key.length + dumpHead.length + expiryHead.length + 32
+  const out = Buffer.allocUnsafeSlow(size)
+  let at = 0
+  for (const key of keys) {
+    at = put(out, at, dumpHead)
+    at = putBulk(out, at, key)
+    at = put(out, at, expiryHead)
+    at = putBulk(out, at, key)
+  }
+  return out.subarray(0, at)
+}
+
+function writeOne(lane: Lane, { key, bytes, expiresAtMs }: Payload): void {
+  const small = bytes !== null && bytes.length <= inlineBytesMax
+  const out = Buffer.allocUnsafe(key.length + 128 + (small ? bytes.length : 0))
+  let at = put(out, 0, bytes === null ? delHead : restoreHead)
+  at = putBulk(out, at, key)
+  if (bytes === null) return lane.write(out, 0, at)
+  at = putLength(out, at, digitsOf(expiresAtMs))
+  at = putNumber(out, at, expiresAtMs)
+  out[at++] = 13
+  out[at++] = 10
+  at = putLength(out, at, bytes.length)
+  if (small) at += bytes.copy(out, at)
+  else {
+    lane.write(out, 0, at)
+    lane.write(bytes, 0, bytes.length)
+    return lane.write(restoreTail, 0, restoreTail.length)
+  }
+  at = put(out, at, restoreTail)
+  lane.write(out, 0, at)
+}
+
+/** Byte by byte: for so few bytes a native copy costs more. */
+function put(out: Buffer, from: number, bytes: Buffer): number {
+  let at = from
+  for (let i = 0; i < bytes.length; i++) out[at++] = bytes[i] as number
+  return at
+}
+
+function putBulk(out: Buffer, from: number, bytes: Buffer): number {
+  let at = putLength(out, from, bytes.length)
+  at = bytes.length < 48 ? put(out, at, bytes) : at + bytes.copy(out, at)
+  out[at++] = 13
+  out[at++] = 10
+  return at
+}
+
+function putLength(out: Buffer, from: number, length: number): number {
+  out[from] = 36
+  const at = putNumber(out, from + 1, length)
+  out[at] = 13
+  out[at + 1] = 10
+  return at + 2
+}
+
+function putNumber(out: Buffer, from: number, value: number): number {
+  const end = from + digitsOf(value)
+  let rest = value
+  for (let at = end - 1; at >= from; at--) {
+    out[at] = 48 + (rest % 10)
+    rest = Math.floor(rest / 10)
+  }
+  return end
+}
+
+function digitsOf(value: number): number {
+  let digits = 1
+  for (let bound = 10; value >= bound; bound *= 10) digits++
+  return digits
+}

@@ -1,0 +1,201 @@
+/**
+ * Every connection to the two sides: one pair of lanes per set of client credentials, and Ferry's own service lane to each side for
+ * copies. Watches the followers: one that is silent for too long with commands in flight is cut off, and its keys go to the journal.
+ */
+import { createHash } from 'node:crypto'
+import type { EventLog } from '../observe/events.ts'
+import { otherSide, type Side } from '../routing/modes.ts'
+import { stripeCount } from '../routing/stripe.ts'
+import type { Endpoint } from '../upstream/endpoint.ts'
+import { type Credentials, Lane, type LaneOwner } from '../upstream/lane.ts'
+import type { Turn } from '../upstream/turn.ts'
+import type { Core } from './core.ts'
+import { LanePair } from './lane-pair.ts'
+import type { Parked } from './order-board.ts'
+
+const watchMs = 100
+/** A pair's number fits a byte; far more users than that cannot share one event loop either. */
+export const pairsMax = 255
+
+export const noCredentials: Credentials = { username: null, password: null }
+
+export class Lanes implements LaneOwner {
+  readonly endpoints: Readonly<Record<Side, Endpoint>>
+  readonly #turn: Turn
+  readonly #events: EventLog
+  readonly #followerTimeoutMs: number
+  readonly #pairs = new Map<string, LanePair>()
+  readonly #byId = new Map<number, LanePair>()
+  readonly #service: Record<Side, Lane>
+  #waiting = new Set<Parked>()
+  #timer: NodeJS.Timeout | null = null
+  #core: Core | null = null
+
+  constructor(endpoints: Readonly<Record<Side, Endpoint>>, turn: Turn, events: EventLog, followerTimeoutMs: number) {
+    this.endpoints = endpoints
+    this.#turn = turn
+    this.#events = events
+    this.#followerTimeoutMs = followerTimeoutMs
+    this.#service = { source: this.#serviceLane('source'), target: this.#serviceLane('target') }
+  }
+
+  start(core: Core): void {
+    this.#core = core
+    this.#service.source.connect()
+    this.#service.target.connect()
+    this.#timer = setInterval(() => this.#watch(), watchMs)
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer)
+    for (const lane of this.all()) lane.close()
+  }
+
+  /** Ferry's own lane to a side, with the credentials of its configuration. */
+  lane(side: Side): Lane {
+    return this.#service[side]
+  }
+
+  pair(id: number): LanePair | undefined {
+    return this.#byId.get(id)
+  }
+
+  *all(): Generator<Lane> {
+    yield this.#service.source
+    yield this.#service.target
+    for (const pair of this.#pairs.values()) {
+      yield pair.source
+      yield pair.target
+    }
+  }
+
+  /**
+   * The pair for a client's credentials, made where it is not there yet; null when there are too many. The target's own credentials,
+   * where its address has some, are used for everybody whom the source admitted.
+   */
+  pairFor(credentials: Credentials): LanePair | null {
+    const name = nameOf(credentials)
+    const known = this.#pairs.get(name)
+    if (known !== undefined) return known
+    const id = this.#freeId()
+    if (id === null) return null
+    const target = this.endpoints.target.password === null ? credentials : this.endpoints.target
+    const pair = new LanePair(
+      id,
+      credentials.username ?? 'default',
+      new Lane('source', this.endpoints.source, credentials, this.#turn, this),
+      new Lane('target', this.endpoints.target, target, this.#turn, this),
+    )
+    this.#pairs.set(name, pair)
+    this.#byId.set(id, pair)
+    if (this.#pairs.size > 1 && this.#core !== null) this.#core.lastPair ??= new Uint8Array(stripeCount)
+    pair.source.connect()
+    pair.target.connect()
+    return pair
+  }
+
+  /** The pair of clients that have not said who they are. Always there. */
+  anonymousPair(): LanePair {
+    return this.pairFor(noCredentials) as LanePair
+  }
+
+  /** Gives up a pair that no client uses and that was not admitted: wrong passwords must not pile up. */
+  discard(pair: LanePair): void {
+    for (const [name, known] of this.#pairs) if (known === pair) this.#pairs.delete(name)
+    this.#byId.delete(pair.id)
+    pair.source.close()
+    pair.target.close()
+  }
+
+  /** Calls `done` once every command sent to this side so far is answered; `false` if one was lost. */
+  whenAnswered(side: Side, done: (answered: boolean) => void): void {
+    let left = 1
+    let all = true
+    const one = (answered: boolean): void => {
+      all &&= answered
+      if (--left === 0) done(all)
+    }
+    for (const pair of this.#pairs.values()) {
+      const lane = pair.lane(side)
+      if (lane.inFlight === 0) continue
+      left++
+      lane.whenAnswered(one)
+    }
+    one(true)
+  }
+
+  /** Woken whenever any lane comes up. */
+  wait(parked: Parked): void {
+    this.#waiting.add(parked)
+  }
+
+  forget(parked: Parked): void {
+    this.#waiting.delete(parked)
+  }
+
+  laneUp(lane: Lane): void {
+    if (this.#core !== null) this.#core.counters.sides[lane.side].connects++
+    this.#wake()
+  }
+
+  laneDown(lane: Lane, error: Error): void {
+    if (lane.lastError !== 'closed' && this.isService(lane)) {
+      this.#events.record('side', `${lane.side} is not reachable`, { reason: error.message })
+    }
+    this.#wake()
+  }
+
+  isService(lane: Lane): boolean {
+    return this.#service[lane.side] === lane
+  }
+
+  inFlight(side: Side): number {
+    let sum = 0
+    for (const lane of this.all()) if (lane.side === side) sum += lane.inFlight
+    return sum
+  }
+
+  connections(side: Side): number {
+    let sum = 0
+    for (const lane of this.all()) if (lane.side === side && lane.up) sum++
+    return sum
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting
+    this.#waiting = new Set()
+    for (const parked of waiting) parked.unpark()
+  }
+
+  #watch(): void {
+    const core = this.#core
+    if (core === null) return
+    const nowMs = this.#turn.tick()
+    const follower = otherSide(core.traffic.authority)
+    for (const lane of this.all()) {
+      if (lane.side !== follower || lane.inFlight === 0 || lane.paused || !lane.up) continue
+      lane.noteWritten()
+      if (nowMs - lane.progressMs > this.#followerTimeoutMs) {
+        lane.fail(new Error(`no answer within ${this.#followerTimeoutMs} ms`))
+      }
+    }
+  }
+
+  #serviceLane(side: Side): Lane {
+    const endpoint = this.endpoints[side]
+    return new Lane(side, endpoint, endpoint, this.#turn, this)
+  }
+
+  #freeId(): number | null {
+    for (let id = 1; id <= pairsMax; id++) if (!this.#byId.has(id)) return id
+    return null
+  }
+}
+
+/** Passwords are kept as a digest only, for telling pairs apart. */
+function nameOf({ username, password }: Credentials): string {
+  if (password === null) return 'none'
+  return createHash('sha256')
+    .update(`${username ?? 'default'}\0${password}`)
+    .digest('base64')
+}

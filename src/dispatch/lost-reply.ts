@@ -1,0 +1,45 @@
+/** What a client sees when the side that should have answered is lost. */
+import { wireError } from '../errors.ts'
+import type { Lane } from '../upstream/lane.ts'
+import type { Batch } from './batch.ts'
+import { framesIn } from './command-keys.ts'
+import type { Core } from './core.ts'
+
+/**
+ * A read that a lost follower owes is asked of the authority instead: repeating a read is safe. Everything else has an unknown
+ * outcome, and the client is told so, once per missing reply.
+ */
+export function loseReply(core: Core, batch: Batch, lane: Lane, left: number, midReply: boolean): void {
+  const { client } = batch
+  if (midReply) {
+    client.abort(`${lane.side} was lost in the middle of a reply`)
+    return
+  }
+  if (!batch.sums && lane.side === core.traffic.follower && core.authorityLane(client.pair).up) {
+    askAgain(core, batch, left)
+    return
+  }
+  core.counters.clientError('unknown-outcome')
+  const error = wireError(
+    'unknown-outcome',
+    `${lane.side} was lost before it answered (${lane.lastError ?? 'connection closed'})`,
+  )
+  const all = left === 1 ? error : Buffer.concat(new Array<Buffer>(left).fill(error))
+  client.replies.deliver(batch, all, 0, all.length, true)
+}
+
+function askAgain(core: Core, batch: Batch, left: number): void {
+  const lane = core.authorityLane(batch.client.pair)
+  let start = batch.start
+  let skip = batch.count - left
+  for (const frame of framesIn(batch.buf, batch.start, batch.end)) {
+    if (skip === 0) {
+      start = frame.frameStart
+      break
+    }
+    skip--
+  }
+  batch.answering = lane.side
+  lane.prepare(batch.client.context)
+  lane.send(batch.buf, start, batch.end, batch, left)
+}

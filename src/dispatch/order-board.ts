@@ -1,0 +1,151 @@
+/**
+ * Who may go to the follower when. Plain writes need no entry here: both lanes get them in the same turn, so their order is the same
+ * by construction. Whatever breaks that symmetry for some keys (a copy that is under way, a write that waits behind it) takes a
+ * ticket on those keys' stripes; a later one on any of them waits until it is first on all of its own.
+ *
+ * Per stripe, as flags: `closed`, no write may go anywhere (the payload is being read); `deferred`, a write goes to the authority at
+ * once and its follower half takes a ticket; `dirty`, the two sides may differ, so reads stay with the side that has the truth.
+ */
+import { stripeCount } from '../routing/stripe.ts'
+
+export const Stripe = { free: 0, closed: 1, deferred: 2, dirty: 4 } as const
+
+export interface Parked {
+  unpark(): void
+}
+
+export class Ticket {
+  readonly stripes: readonly number[]
+  blockers = 0
+  readonly behind: Ticket[] = []
+  readonly run: () => void
+  parked: Parked[] = []
+
+  constructor(stripes: readonly number[], run: () => void) {
+    this.stripes = stripes
+    this.run = run
+  }
+}
+
+export class OrderBoard {
+  readonly flags = new Uint8Array(stripeCount)
+  /** While above 0 no write starts: a barrier is waiting or running. */
+  gates = 0
+  #tails = new Map<number, Ticket>()
+  #dirty = new Map<number, number>()
+  #atGate: Parked[] = []
+  #whenQuiet: (() => void)[] = []
+  #open = 0
+
+  /** Tickets not finished. */
+  get openTickets(): number {
+    return this.#open
+  }
+
+  isBusy(stripe: number): boolean {
+    return ((this.flags[stripe] as number) & (Stripe.closed | Stripe.deferred)) !== 0
+  }
+
+  /** Queues behind whatever stands on these stripes; `run` is called, perhaps at once, when nothing does any more. */
+  open(stripes: readonly number[], run: () => void): void {
+    const ticket = new Ticket(stripes, run)
+    this.#open++
+    for (const stripe of stripes) {
+      const before = this.#tails.get(stripe)
+      if (before === ticket) continue
+      if (before !== undefined) {
+        before.behind.push(ticket)
+        ticket.blockers++
+      }
+      this.#tails.set(stripe, ticket)
+      this.flags[stripe] = (this.flags[stripe] as number) | Stripe.deferred
+    }
+    if (ticket.blockers === 0) this.#go(ticket)
+  }
+
+  #go(ticket: Ticket): void {
+    ticket.run()
+    this.finish(ticket)
+  }
+
+  /** Closes stripes that are all free. The holder opens the way with `defer` and ends with `finish`. */
+  hold(stripes: readonly number[]): Ticket {
+    const ticket = new Ticket(stripes, () => undefined)
+    this.#open++
+    for (const stripe of stripes) {
+      this.#tails.set(stripe, ticket)
+      this.flags[stripe] = (this.flags[stripe] as number) | Stripe.closed
+    }
+    return ticket
+  }
+
+  /** From closed to deferred: the payload is read, writes may reach the authority again. */
+  defer(ticket: Ticket): void {
+    for (const stripe of ticket.stripes) {
+      const flags = this.flags[stripe] as number
+      if (flags & Stripe.closed) this.flags[stripe] = (flags & ~Stripe.closed) | Stripe.deferred
+    }
+    const parked = ticket.parked
+    ticket.parked = []
+    for (const waiting of parked) waiting.unpark()
+  }
+
+  /** Waits until the closed stripe is open. */
+  park(stripe: number, waiting: Parked): void {
+    const ticket = this.#tails.get(stripe)
+    if (ticket === undefined) waiting.unpark()
+    else ticket.parked.push(waiting)
+  }
+
+  finish(ticket: Ticket): void {
+    for (const stripe of ticket.stripes) {
+      if (this.#tails.get(stripe) !== ticket) continue
+      this.#tails.delete(stripe)
+      this.flags[stripe] = (this.flags[stripe] as number) & Stripe.dirty
+    }
+    this.#open--
+    const parked = ticket.parked
+    ticket.parked = []
+    for (const next of ticket.behind) if (--next.blockers === 0) this.#go(next)
+    for (const waiting of parked) waiting.unpark()
+    this.#quiet()
+  }
+
+  /** Stops new writes; `run` is called once no ticket is open. The caller reopens with `openGate`. */
+  closeGate(run: () => void): void {
+    this.gates++
+    this.#whenQuiet.push(run)
+    this.#quiet()
+  }
+
+  openGate(): void {
+    this.gates--
+    if (this.gates > 0) return
+    const waiting = this.#atGate
+    this.#atGate = []
+    for (const parked of waiting) parked.unpark()
+  }
+
+  parkAtGate(waiting: Parked): void {
+    this.#atGate.push(waiting)
+  }
+
+  #quiet(): void {
+    while (this.#open === 0 && this.#whenQuiet.length > 0) (this.#whenQuiet.shift() as () => void)()
+  }
+
+  markDirty(stripe: number): void {
+    this.#dirty.set(stripe, (this.#dirty.get(stripe) ?? 0) + 1)
+    this.flags[stripe] = (this.flags[stripe] as number) | Stripe.dirty
+  }
+
+  clearDirty(stripe: number): void {
+    const left = (this.#dirty.get(stripe) ?? 0) - 1
+    if (left > 0) {
+      this.#dirty.set(stripe, left)
+      return
+    }
+    this.#dirty.delete(stripe)
+    this.flags[stripe] = (this.flags[stripe] as number) & ~Stripe.dirty
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * One write under a policy that looks at both answers (`best-effort`, `both-required`, `last-write-wins`): keeps them until the policy
+ * has its verdict, then answers the client, and journals the key where one side is not known to have done what the other did.
+ */
+import { wireError } from '../errors.ts'
+import { otherSide, type Side } from '../routing/modes.ts'
+import { type Outcome, verdict } from '../routing/policy.ts'
+import type { Lane } from '../upstream/lane.ts'
+import type { Waiter } from '../upstream/waiter.ts'
+import type { Client } from './client.ts'
+import { type DbKey, ownKeys } from './command-keys.ts'
+import type { Core } from './core.ts'
+import { ReplySlot } from './reply-queue.ts'
+
+export class PolicyWrite extends ReplySlot implements Waiter {
+  readonly sums = true
+  readonly #core: Core
+  readonly #client: Client
+  readonly #keys: readonly DbKey[]
+  readonly #outcomes: Record<Side, Outcome> = { source: 'pending', target: 'pending' }
+  readonly #pieces: Record<Side, Buffer[]> = { source: [], target: [] }
+  readonly #sums: Record<Side, number> = { source: 0, target: 0 }
+  readonly #sentMs: number
+  #answered = false
+
+  constructor(core: Core, client: Client, keys: readonly DbKey[]) {
+    super()
+    this.#core = core
+    this.#client = client
+    this.#keys = ownKeys(keys)
+    this.#sentMs = core.turn.nowMs
+  }
+
+  take(lane: Lane, chunk: Buffer, from: number, to: number, ended: boolean): void {
+    this.#pieces[lane.side].push(chunk.subarray(from, to))
+    if (!ended) return
+    const failed = lane.errors > 0
+    this.#core.counters.sides[lane.side][failed ? 'error' : 'ok']++
+    this.#core.latencies[lane.side].record((this.#core.turn.nowMs - this.#sentMs) * 1000)
+    this.#sums[lane.side] = lane.sum
+    this.#settle(lane.side, failed ? 'error' : 'ok')
+  }
+
+  lost(lane: Lane): void {
+    this.#core.counters.sides[lane.side].lost++
+    this.#pieces[lane.side] = []
+    this.#settle(lane.side, 'lost')
+  }
+
+  /** This side gets no half: it is down. */
+  skip(side: Side): void {
+    this.#settle(side, 'skipped')
+  }
+
+  #settle(side: Side, outcome: Outcome): void {
+    this.#outcomes[side] = outcome
+    if (!this.#answered) this.#tryAnswer()
+    const { source, target } = this.#outcomes
+    if (source !== 'pending' && target !== 'pending') this.#compare(source, target)
+  }
+
+  #tryAnswer(): void {
+    const { traffic, latencies, turn } = this.#core
+    const decided = verdict(traffic.wish.writePolicy, traffic.authority, this.#outcomes)
+    if (decided.kind === 'wait') return
+    this.#answered = true
+    latencies.client.record((turn.nowMs - this.#sentMs) * 1000)
+    if (decided.kind === 'reply') return this.#reply(Buffer.concat(this.#pieces[decided.side]))
+    if (decided.kind === 'unknown') {
+      this.#core.counters.clientError('unknown-outcome')
+      return this.#reply(wireError('unknown-outcome', 'no side answered before its connection was lost'))
+    }
+    this.#core.counters.clientError('both-required')
+    this.#reply(wireError('both-required', `${decided.failed}: ${this.#errorOf(decided.failed)}`))
+  }
+
+  #reply(bytes: Buffer): void {
+    this.#client.replies.deliver(this, bytes, 0, bytes.length, true)
+  }
+
+  #errorOf(side: Side): string {
+    const outcome = this.#outcomes[side]
+    if (outcome === 'lost') return 'connection lost, outcome unknown'
+    if (outcome === 'skipped') return 'not reachable'
+    return Buffer.concat(this.#pieces[side]).toString('utf8').slice(1).trim()
+  }
+
+  #compare(source: Outcome, target: Outcome): void {
+    if (source === target && (source === 'ok' || source === 'error') && this.#sums.source === this.#sums.target) return
+    const { traffic, journal, counters } = this.#core
+    const authority = traffic.authority
+    const takes = this.#outcomes[authority]
+    const follows = this.#outcomes[otherSide(authority)]
+    // Where only the follower took the write, the client may have its word for it: the follower then has the truth for these keys.
+    const onlyFollower = follows === 'ok' && (takes === 'skipped' || takes === 'error' || takes === 'lost')
+    const keepsFollowers = onlyFollower && traffic.wish.writePolicy !== 'both-required'
+    for (const { db, key } of this.#keys) {
+      journal.mark(db, key, keepsFollowers ? otherSide(authority) : authority, `source ${source}, target ${target}`)
+    }
+    if (traffic.covered && source === target) counters.divergence('policy')
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * A write under `two-phase-commit`: with its keys held, their value is read first; if then only one side takes the write, that side
+ * gets the value back, before anybody else can see or change it. The client waits for both sides and gets the truth.
+ */
+import { wireError } from '../errors.ts'
+import { ReplyScanner } from '../resp/reply-scanner.ts'
+import { otherSide, type Side } from '../routing/modes.ts'
+import type { Client } from './client.ts'
+import { type DbKey, ownKeys } from './command-keys.ts'
+import type { Core } from './core.ts'
+import { exchange, type Payload, readPayloads, writePayloads } from './key-transfer.ts'
+import type { Lanes } from './lanes.ts'
+import type { Ticket } from './order-board.ts'
+import { ReplySlot } from './reply-queue.ts'
+import type { Frame, Sent } from './write-path.ts'
+
+/** One command, or a transaction's block of which the last reply counts. */
+export interface OneOrBlock {
+  readonly frame: Frame
+  readonly replies: number
+}
+
+type Outcome = { readonly side: Side; readonly bytes: Buffer | null }
+
+export function twoPhaseWrite(
+  core: Core,
+  lanes: Lanes,
+  client: Client,
+  write: OneOrBlock,
+  keys: readonly DbKey[],
+  stripes: readonly number[],
+): Sent {
+  const { board } = core
+  const busy = stripes.find((stripe) => board.isBusy(stripe))
+  if (busy !== undefined) {
+    board.open([busy], () => queueMicrotask(() => client.unpark()))
+    return 'parked'
+  }
+  const slot = new ReplySlot()
+  client.replies.push(slot)
+  const ticket = board.hold(stripes)
+  const owned = ownKeys(keys).map(({ key }) => key)
+  void new TwoPhase(core, lanes, client, slot, ticket, client.db, client.context).run(write, owned)
+  return 'sent'
+}
+
+class TwoPhase {
+  readonly #core: Core
+  readonly #lanes: Lanes
+  readonly #client: Client
+  readonly #slot: ReplySlot
+  readonly #ticket: Ticket
+  readonly #db: number
+  readonly #context: number
+
+  constructor(core: Core, lanes: Lanes, client: Client, slot: ReplySlot, ticket: Ticket, db: number, context: number) {
+    this.#core = core
+    this.#lanes = lanes
+    this.#client = client
+    this.#slot = slot
+    this.#ticket = ticket
+    this.#db = db
+    this.#context = context
+  }
+
+  async run(write: OneOrBlock, keys: readonly Buffer[]): Promise<void> {
+    const answer = await this.#attempt(write, keys).catch((error: Error) => this.#aborted(error.message))
+    this.#core.board.finish(this.#ticket)
+    this.#client.replies.deliver(this.#slot, answer, 0, answer.length, true)
+  }
+
+  async #attempt(write: OneOrBlock, keys: readonly Buffer[]): Promise<Buffer> {
+    const { authority, follower } = this.#core.traffic
+    for (const side of [authority, follower]) {
+      if (!this.#core.accepts(this.#client.pair.lane(side))) return this.#aborted(`${side} is not reachable, nothing was sent`)
+    }
+    await Promise.all([this.#quiet(authority), this.#quiet(follower)])
+    const before = keys.length === 0 ? [] : await readPayloads(this.#lanes.lane(authority), this.#db, keys)
+    const unread = before.find((payload) => payload.error !== null)
+    if (unread !== undefined) return this.#aborted(`${authority}: ${unread.error}`)
+    const [first, second] = await Promise.all([this.#send(authority, write), this.#send(follower, write)])
+    if (first.bytes !== null && second.bytes !== null && isError(first.bytes) === isError(second.bytes)) {
+      if (!first.bytes.equals(second.bytes)) this.#doubt(keys)
+      return first.bytes
+    }
+    const applied = [first, second].filter((outcome) => outcome.bytes === null || !isError(outcome.bytes))
+    for (const outcome of applied) await this.#takeBack(outcome.side, before)
+    const failed = [first, second].find((outcome) => outcome.bytes === null || isError(outcome.bytes)) as Outcome
+    return this.#aborted(`${failed.side}: ${failed.bytes === null ? 'connection lost' : failed.bytes.toString().slice(1).trim()}`)
+  }
+
+  #quiet(side: Side): Promise<void> {
+    return new Promise((resolve) => this.#lanes.whenAnswered(side, () => resolve()))
+  }
+
+  async #send(side: Side, { frame, replies }: OneOrBlock): Promise<Outcome> {
+    const lane = this.#client.pair.lane(side)
+    const bytes = await exchange(lane, this.#context, replies, (to) => {
+      if (frame.pieces === null) to.write(frame.buf, frame.start, frame.end)
+      else for (const piece of frame.pieces) to.write(piece, 0, piece.length)
+    }).catch(() => null)
+    return { side, bytes: bytes === null || replies === 1 ? bytes : lastReply(bytes, replies) }
+  }
+
+  /** A side that cannot be put back is put right by the journal: the other side has the value as it was. */
+  async #takeBack(side: Side, before: readonly Payload[]): Promise<void> {
+    const outcomes = await writePayloads(this.#lanes.lane(side), this.#db, before).catch(() => before.map(() => 'lost'))
+    outcomes.forEach((error, i) => {
+      const key = (before[i] as Payload).key
+      if (error !== null)
+        this.#core.journal.mark(this.#db, key, otherSide(side), `two-phase write could not be taken back: ${error}`)
+    })
+  }
+
+  #doubt(keys: readonly Buffer[]): void {
+    const { journal, traffic } = this.#core
+    for (const key of keys) journal.mark(this.#db, key, traffic.authority, 'the two sides answered differently')
+  }
+
+  #aborted(why: string): Buffer {
+    this.#core.counters.clientError('aborted')
+    return wireError('aborted', why)
+  }
+}
+
+const isError = (reply: Buffer): boolean => reply[0] === 45 || reply[0] === 33
+
+function lastReply(bytes: Buffer, replies: number): Buffer {
+  const scanner = new ReplyScanner()
+  let at = 0
+  for (let i = 1; i < replies; i++) at = scanner.scan(bytes, at, bytes.length)
+  return bytes.subarray(at)
+}

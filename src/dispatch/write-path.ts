@@ -1,0 +1,251 @@
+/**
+ * Every write that the hot path does not take: decides for one command how it reaches both sides, and sends it. Either all of the
+ * command is sent or nothing; `parked` means nothing was, and the client is woken to try the same command again.
+ */
+import type { ArgView } from '../commands/arg-view.ts'
+import { rewrite } from '../commands/rewrite.ts'
+import { arityOk, type CommandSpec, Kind } from '../commands/spec.ts'
+import { encodeCommand } from '../resp/encode.ts'
+import type { Lane } from '../upstream/lane.ts'
+import { AuthorityWrite } from './authority-write.ts'
+import { Batch } from './batch.ts'
+import type { Client } from './client.ts'
+import { type DbKey, keysOf, ownKeys, stripesOf } from './command-keys.ts'
+import type { Core } from './core.ts'
+import type { Lanes } from './lanes.ts'
+import { Stripe } from './order-board.ts'
+import { PolicyWrite } from './policy-write.ts'
+import { twoPhaseWrite } from './two-phase.ts'
+
+/** One command's bytes: a slice, or the pieces of a large one. */
+export interface Frame {
+  readonly buf: Buffer
+  readonly start: number
+  readonly end: number
+  readonly pieces: readonly Buffer[] | null
+}
+
+export type Sent = 'sent' | 'parked'
+
+/** How one write is carried, before anybody looks at who is up. */
+export type Carriage =
+  /** The same bytes to both sides. */
+  | { readonly how: 'both'; readonly frame: Frame; readonly compared: boolean }
+  /** To the authority only; its keys are copied afterwards. `unknownKeys`: why the keys cannot be named. */
+  | { readonly how: 'copy'; readonly unknownKeys: string | null }
+
+/** Arguments that Ferry cannot read: the authority says what is wrong; should it take them, anything may have changed. */
+const senseless: Carriage = { how: 'copy', unknownKeys: 'a command whose keys could not be found' }
+
+export class WritePath {
+  readonly #core: Core
+  readonly #service: Lanes
+
+  constructor(core: Core, service: Lanes) {
+    this.#core = core
+    this.#service = service
+  }
+
+  write(client: Client, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
+    const { board, traffic } = this.#core
+    const authority = this.#core.authorityLane(client.pair)
+    if (!traffic.mirrored) return this.#single(client, authority, frame)
+    if (board.gates > 0) {
+      board.parkAtGate(client)
+      return 'parked'
+    }
+    if (spec.kind === Kind.WriteGlobal) return this.#global(client, frame)
+    const understood = keysOf(spec, args, client.db)
+    const carriage = understood === null ? senseless : this.#carriage(spec, args, frame, understood)
+    const keys = understood ?? []
+    const stripes = stripesOf(keys)
+    if (!this.admits(client, stripes)) return 'parked'
+    if (carriage.how === 'copy') return this.#authorityOnly(client, spec, keys, carriage.unknownKeys, frame)
+    if (spec.derives) this.spreadDoubt(keys, stripes)
+    if (traffic.wish.writePolicy === 'two-phase-commit') {
+      return twoPhaseWrite(this.#core, this.#service, client, { frame: carriage.frame, replies: 1 }, keys, stripes)
+    }
+    if (!traffic.authoritative) return this.#policyWrite(client, carriage.frame, keys, stripes)
+    return this.#both(client, carriage.frame, keys, stripes, carriage.compared)
+  }
+
+  /** How one command inside a transaction is carried: the bytes for it, its keys, and whether the follower may not run it. */
+  carry(spec: CommandSpec, args: ArgView, frame: Frame, db: number): { carriage: Carriage; keys: readonly DbKey[] } {
+    const keys = keysOf(spec, args, db)
+    if (!spec.write) return { carriage: { how: 'both', frame, compared: true }, keys: [] }
+    return keys === null ? { carriage: senseless, keys: [] } : { carriage: this.#carriage(spec, args, frame, keys), keys }
+  }
+
+  /** Whether a write of these stripes may start now; else the client is parked and woken when it is worth another try. */
+  admits(client: Client, stripes: readonly number[]): boolean {
+    const { board } = this.#core
+    if (board.gates > 0) {
+      board.parkAtGate(client)
+      return false
+    }
+    for (const stripe of stripes) {
+      if (((board.flags[stripe] as number) & Stripe.closed) === 0) continue
+      board.park(stripe, client)
+      return false
+    }
+    return !this.#otherPairBusy(client, stripes)
+  }
+
+  /** Runs `follow` when nothing stands before these stripes on the follower: now, or behind what does. */
+  afterOthers(stripes: readonly number[], follow: () => void): void {
+    if (this.#anyDeferred(stripes)) this.#core.board.open(stripes, follow)
+    else follow()
+  }
+
+  #carriage(spec: CommandSpec, args: ArgView, frame: Frame, keys: readonly DbKey[]): Carriage {
+    const both: Carriage = { how: 'both', frame, compared: true }
+    if (!arityOk(spec, args.argc)) return both
+    switch (spec.kind) {
+      case Kind.WritePlain:
+      case Kind.WriteMovable:
+        return both
+      case Kind.Publish:
+        return { how: 'both', frame, compared: false }
+      case Kind.BothKeyless:
+        return both
+      case Kind.WriteByArguments:
+        return this.#byArguments(spec, args, frame, both)
+      case Kind.Script:
+        return { how: 'copy', unknownKeys: keys.length === 0 ? `${spec.name} without declared keys` : null }
+      case Kind.Unknown:
+        return { how: 'copy', unknownKeys: 'a command that Ferry does not know' }
+      default:
+        return { how: 'copy', unknownKeys: null }
+    }
+  }
+
+  #byArguments(spec: CommandSpec, args: ArgView, frame: Frame, both: Carriage): Carriage {
+    const nowMs = Date.now() + this.#service.lane(this.#core.traffic.authority).clockOffsetMs
+    const rewritten = rewrite(spec, args, nowMs)
+    if (rewritten.how === 'plain' || rewritten.how === 'read') return both
+    // A large value is not there in one piece to be written anew.
+    if (rewritten.how === 'copy' || frame.pieces !== null) return { how: 'copy', unknownKeys: null }
+    const bytes = encodeCommand(rewritten.argv)
+    return { how: 'both', frame: { buf: bytes, start: 0, end: bytes.length, pieces: null }, compared: true }
+  }
+
+  #single(client: Client, lane: Lane, frame: Frame): Sent {
+    const batch = new Batch(this.#core, client, lane.side, false, frame.buf, frame.start, frame.end, 1)
+    client.replies.push(batch)
+    this.#put(lane, client, frame, batch)
+    return 'sent'
+  }
+
+  #both(client: Client, frame: Frame, keys: readonly DbKey[], stripes: readonly number[], compared: boolean): Sent {
+    const { traffic } = this.#core
+    const batch = new Batch(this.#core, client, traffic.authority, compared, frame.buf, frame.start, frame.end, 1)
+    if (frame.pieces !== null) batch.keys = ownKeys(keys)
+    client.replies.push(batch)
+    this.#put(this.#core.authorityLane(client.pair), client, frame, batch)
+    const context = client.context
+    const pair = client.pair
+    const follow = (): void => {
+      const follower = this.#core.followerLane(pair)
+      if (follower === null) batch.skipFollower('the follower was not reachable')
+      else this.#putAs(follower, context, frame, batch)
+    }
+    this.afterOthers(stripes, follow)
+    return 'sent'
+  }
+
+  #policyWrite(client: Client, frame: Frame, keys: readonly DbKey[], stripes: readonly number[]): Sent {
+    const { traffic } = this.#core
+    const write = new PolicyWrite(this.#core, client, keys)
+    client.replies.push(write)
+    const authority = this.#core.authorityLane(client.pair)
+    if (this.#core.accepts(authority)) this.#put(authority, client, frame, write)
+    else write.skip(traffic.authority)
+    const context = client.context
+    const pair = client.pair
+    const side = traffic.follower
+    const follow = (): void => {
+      const follower = pair.lane(side)
+      if (this.#core.accepts(follower)) this.#putAs(follower, context, frame, write)
+      else write.skip(side)
+    }
+    this.afterOthers(stripes, follow)
+    return 'sent'
+  }
+
+  #authorityOnly(client: Client, spec: CommandSpec, keys: readonly DbKey[], unknownKeys: string | null, frame: Frame): Sent {
+    const lane = this.#core.authorityLane(client.pair)
+    this.mark(keys, `${spec.name} runs on the authority, its keys are copied`)
+    const write = new AuthorityWrite(this.#core, client, lane.side, unknownKeys)
+    client.replies.push(write)
+    this.#put(lane, client, frame, write)
+    return 'sent'
+  }
+
+  /** FLUSHALL and its like: nothing else may be under way on any lane while they run. */
+  #global(client: Client, frame: Frame): Sent {
+    const { board } = this.#core
+    if (board.openTickets > 0) {
+      board.closeGate(() => board.openGate())
+      board.parkAtGate(client)
+      return 'parked'
+    }
+    if (this.#core.followerLane(client.pair) === null)
+      this.#core.doubtAll('a command on all keys ran while the follower was away')
+    // What is dirty stays so: the copy that heals it finds the key gone and removes it.
+    return this.#both(client, frame, [], [], true)
+  }
+
+  /** A value may flow from a key that the follower does not have right to one that it has: then that one is in doubt too. */
+  spreadDoubt(keys: readonly DbKey[], stripes: readonly number[]): void {
+    const { board, traffic } = this.#core
+    const doubted = !traffic.covered || stripes.some((stripe) => ((board.flags[stripe] as number) & Stripe.dirty) !== 0)
+    if (doubted) this.mark(keys, 'computed from keys that were not equal on both sides yet')
+  }
+
+  mark(keys: readonly DbKey[], reason: string): void {
+    const { journal, traffic, counters } = this.#core
+    counters.journal.marks += keys.length
+    for (const { db, key } of keys) journal.mark(db, key, traffic.authority, reason)
+  }
+
+  #anyDeferred(stripes: readonly number[]): boolean {
+    const flags = this.#core.board.flags
+    for (const stripe of stripes) if (((flags[stripe] as number) & Stripe.deferred) !== 0) return true
+    return false
+  }
+
+  /**
+   * Lanes of different users are different connections, so the order between them is not given: a key that another pair wrote to last
+   * has to wait until that pair's writes are answered on both sides.
+   */
+  #otherPairBusy(client: Client, stripes: readonly number[]): boolean {
+    const last = this.#core.lastPair
+    if (last === null) return false
+    const me = client.pair.id
+    for (const stripe of stripes) {
+      const id = last[stripe] as number
+      const other = id === 0 || id === me ? undefined : this.#service.pair(id)
+      if (other !== undefined && (other.source.inFlight > 0 || other.target.inFlight > 0)) {
+        other.source.whenAnswered(() => other.target.whenAnswered(() => client.unpark()))
+        return true
+      }
+    }
+    for (const stripe of stripes) last[stripe] = me
+    return false
+  }
+
+  #put(lane: Lane, client: Client, frame: Frame, waiter: Batch | PolicyWrite | AuthorityWrite): void {
+    this.#putAs(lane, client.context, frame, waiter)
+  }
+
+  #putAs(lane: Lane, context: number, frame: Frame, waiter: Batch | PolicyWrite | AuthorityWrite): void {
+    lane.prepare(context)
+    this.#core.counters.sides[lane.side].commands++
+    if (frame.pieces === null) {
+      lane.send(frame.buf, frame.start, frame.end, waiter, 1)
+      return
+    }
+    lane.expect(waiter, 1)
+    for (const piece of frame.pieces) lane.write(piece, 0, piece.length)
+  }
+}

@@ -1,0 +1,61 @@
+/** What stands in the way of a step: pure, so that a dry run and the step itself can never disagree. */
+import type { Phase } from '../routing/modes.ts'
+
+export interface Situation {
+  readonly phase: Phase
+  readonly covered: boolean
+  readonly resyncReason: string | null
+  readonly dirtyKeys: number
+  readonly failedKeys: number
+  readonly sourceUp: boolean
+  readonly targetUp: boolean
+  readonly moverRunning: boolean
+  readonly paused: boolean
+}
+
+export type Step = 'start' | 'ramp' | 'cutover' | 'complete'
+
+/** The barrier of a flip heals what is left itself; more than this would make clients wait. */
+export const flipDirtyKeysMax = 2_000
+
+const allowedFrom: Readonly<Record<Step, readonly Phase[]>> = {
+  start: ['observe'],
+  ramp: ['mirror', 'canary'],
+  cutover: ['mirror', 'canary'],
+  complete: ['cutover'],
+}
+
+export function wrongPhase(step: Step, phase: Phase): string | null {
+  const allowed = allowedFrom[step]
+  return allowed.includes(phase) ? null : `${step} needs phase ${allowed.join(' or ')}, this is ${phase}`
+}
+
+/** In the order in which a person would deal with them. */
+export function blockersOf(step: Step, now: Situation): string[] {
+  const blockers: string[] = []
+  if (now.paused) blockers.push('the migration is paused: resume it first')
+  if (!now.targetUp) blockers.push('the target is not reachable')
+  if (!now.sourceUp && step !== 'complete') blockers.push('the source is not reachable')
+  if (step === 'start' || step === 'ramp') return blockers
+  if (now.resyncReason !== null) blockers.push(`the whole data set has to be copied again: ${now.resyncReason}`)
+  else if (!now.covered) blockers.push('not every key is copied yet: start the mover and let it finish')
+  if (now.failedKeys > 0) blockers.push(`${now.failedKeys} keys could not be copied: see \`ferry errors list\`, then replay them`)
+  if (now.dirtyKeys > flipDirtyKeysMax) blockers.push(`${now.dirtyKeys} keys are waiting to be healed`)
+  return blockers
+}
+
+export function nextStepsOf(now: Situation): string[] {
+  switch (now.phase) {
+    case 'observe':
+      return ['start: write to both sides']
+    case 'mirror':
+      if (now.moverRunning) return ['wait for the mover']
+      return now.covered ? ['verify', 'ramp: read from the target', 'cutover'] : ['mover start: copy what is there', 'ramp: copy and read in step']
+    case 'canary':
+      return ['ramp further', 'verify', 'cutover', 'rollback']
+    case 'cutover':
+      return ['verify', 'complete: leave the source alone', 'rollback: nothing is lost']
+    case 'complete':
+      return ['point the application at the target; Ferry can be removed']
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * Changes which side has the truth. Writes wait at a gate while the lanes run dry and the last dirty keys are healed, so at the moment of
+ * the change both sides are equal; then the same clients go on with the other side first. Nobody gets an error for it.
+ */
+import type { Core } from '../dispatch/core.ts'
+import type { DirtyEntry } from '../dispatch/journal.ts'
+import type { Lanes } from '../dispatch/lanes.ts'
+import type { Copier } from '../mover/copier.ts'
+import type { Side } from '../routing/modes.ts'
+import { flipDirtyKeysMax } from './blockers.ts'
+
+export interface FlipResult {
+  readonly done: boolean
+  /** How long writes waited, ms. */
+  readonly waitedMs: number
+  /** Why not, where it is not done. */
+  readonly reason: string
+}
+
+/** How long a flip waits for the journal to become small, before it closes the gate. */
+const settleMs = 10_000
+/** How long writes may wait at the gate before the flip is given up and tried again. */
+const gateMs = 250
+const attemptsMax = 20
+const pauseMs = 20
+
+export class Flip {
+  readonly #core: Core
+  readonly #lanes: Lanes
+  readonly #copier: Copier
+
+  constructor(core: Core, lanes: Lanes, copier: Copier) {
+    this.#core = core
+    this.#lanes = lanes
+    this.#copier = copier
+  }
+
+  /** `change` makes the flip, at the one moment when nothing is under way and both sides are equal. */
+  async run(change: () => void): Promise<FlipResult> {
+    const { journal } = this.#core
+    let reason = ''
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      await this.#until(() => journal.size <= flipDirtyKeysMax, settleMs)
+      if (journal.size > flipDirtyKeysMax) return { done: false, waitedMs: 0, reason: `${journal.size} keys are waiting to be healed` }
+      const startedMs = performance.now()
+      reason = await this.#behindGate(change)
+      if (reason === '') return { done: true, waitedMs: performance.now() - startedMs, reason }
+      await new Promise((resolve) => setTimeout(resolve, pauseMs * (attempt + 1)))
+    }
+    return { done: false, waitedMs: 0, reason }
+  }
+
+  async #behindGate(change: () => void): Promise<string> {
+    const { board, journal } = this.#core
+    const deadlineMs = performance.now() + gateMs
+    let quiet = false
+    board.closeGate(() => {
+      quiet = true
+    })
+    try {
+      await this.#until(() => quiet, gateMs)
+      if (!quiet) return 'a copy did not end in time'
+      while (performance.now() < deadlineMs) {
+        if (!(await this.#dry(deadlineMs))) return 'commands were not answered in time'
+        if (journal.size === 0 && board.openTickets === 0) {
+          change()
+          return ''
+        }
+        await this.#heal()
+      }
+      return `${journal.size} keys could not be healed in time`
+    } finally {
+      board.openGate()
+    }
+  }
+
+  async #dry(deadlineMs: number): Promise<boolean> {
+    const sides: Side[] = ['source', 'target']
+    const answered = sides.map((side) => new Promise<boolean>((resolve) => this.#lanes.whenAnswered(side, () => resolve(true))))
+    const late = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), Math.max(1, deadlineMs - performance.now())).unref())
+    return Promise.race([Promise.all(answered).then(() => true), late])
+  }
+
+  /** What the journal still holds, copied here and now: the healing itself waits at the gate like everybody else. */
+  async #heal(): Promise<void> {
+    const { journal, turn } = this.#core
+    const entries = journal.take(flipDirtyKeysMax, Number.POSITIVE_INFINITY)
+    const first = entries[0]
+    if (first === undefined) return this.#until(() => false, 2)
+    const generations = entries.map((entry) => entry.generation)
+    const outcome = await this.#copier.copy(
+      first.db,
+      entries.map((entry) => entry.key),
+      first.from,
+      true,
+    )
+    const again = new Set([...outcome.busy, ...outcome.unknown, ...outcome.failed.map(({ key }) => key)])
+    entries.forEach((entry: DirtyEntry, i) => {
+      if (again.has(entry.key)) journal.postpone(entry, turn.nowMs)
+      else journal.healed(entry, generations[i] as number)
+    })
+  }
+
+  async #until(condition: () => boolean, limitMs: number): Promise<void> {
+    const deadlineMs = performance.now() + limitMs
+    while (!condition() && performance.now() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+}

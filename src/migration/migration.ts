@@ -1,0 +1,307 @@
+/**
+ * The phases and the way between them. Every step is the same: what blocks it, what it does, an event with its numbers, the state
+ * saved. One step at a time; rollback waits for nobody but the step that runs.
+ */
+import type { Core } from '../dispatch/core.ts'
+import type { Lanes } from '../dispatch/lanes.ts'
+import { authorityOf, type TrafficWish } from '../dispatch/traffic.ts'
+import { FerryError } from '../errors.ts'
+import type { MoverJob } from '../mover/job.ts'
+import type { Phase, Strategy } from '../routing/modes.ts'
+import { slotCount } from '../routing/slot.ts'
+import type { Store } from '../state/store.ts'
+import { blockersOf, type Situation, type Step, wrongPhase } from './blockers.ts'
+import type { Flip } from './flip.ts'
+import { type MigrationRecord, saveMigration } from './state.ts'
+
+export interface StepRequest {
+  readonly reason?: string | undefined
+  readonly dryRun?: boolean | undefined
+  readonly expectedPhase?: Phase | undefined
+}
+
+export interface StepAnswer {
+  readonly applied: boolean
+  readonly blockers: string[]
+  readonly steps: string[]
+}
+
+export class Migration {
+  readonly record: MigrationRecord
+  readonly #core: Core
+  readonly #lanes: Lanes
+  readonly #job: MoverJob
+  readonly #flip: Flip
+  readonly #store: Store
+  #busy: Promise<unknown> = Promise.resolve()
+
+  constructor(core: Core, lanes: Lanes, job: MoverJob, flip: Flip, store: Store, record: MigrationRecord) {
+    this.#core = core
+    this.#lanes = lanes
+    this.#job = job
+    this.#flip = flip
+    this.#store = store
+    this.record = record
+  }
+
+  /** Takes up what a former process left: after an unclean stop, nothing it had in flight can be trusted. */
+  recover(clean: boolean): void {
+    const { journal, traffic } = this.#core
+    traffic.apply(this.#wish())
+    traffic.cover(this.record.coveredSlots)
+    if (this.record.resyncReason !== null) this.#core.doubtAll(this.record.resyncReason)
+    if (!clean && traffic.mirrored) {
+      this.#store.clearCheckpoint('mover')
+      this.#core.doubtAll('Ferry was not stopped in order: writes in flight may have reached one side only')
+    }
+    if (!traffic.mirrored) journal.clear()
+    else if (this.record.moving || journal.resyncReason !== null) this.startCopy()
+  }
+
+  situation(): Situation {
+    const { journal, traffic } = this.#core
+    return {
+      phase: this.record.phase,
+      covered: traffic.covered,
+      resyncReason: journal.resyncReason,
+      dirtyKeys: journal.size,
+      failedKeys: this.#store.countFailed(),
+      sourceUp: this.#lanes.lane('source').up,
+      targetUp: this.#lanes.lane('target').up,
+      moverRunning: this.#job.state === 'running',
+      paused: this.record.state === 'paused',
+    }
+  }
+
+  start(request: StepRequest & { strategy?: Strategy | undefined }): Promise<StepAnswer> {
+    const strategy = request.strategy ?? 'canary'
+    return this.#step('start', request, [`phase mirror: writes go to both sides (strategy ${strategy})`], async () => {
+      this.record.strategy = strategy
+      this.record.state = 'running'
+      this.#enter('mirror', { readMode: 'old', readPercentage: 0 })
+      // A canary copies in step with its ramp; every other strategy needs the whole data set first.
+      if (strategy !== 'canary') this.startCopy()
+    })
+  }
+
+  /** Reads follow the copy: the share that is read from the target never exceeds the share that is known to be there. */
+  ramp(request: StepRequest & { percent: number }): Promise<StepAnswer> {
+    const { percent } = request
+    const slots = Math.round((percent / 100) * slotCount)
+    const copies = slots > this.#core.traffic.coveredSlots
+    const steps = [`reads of ${percent} % of the key space go to the target`]
+    if (copies) steps.unshift(`copy the first ${percent} % of the key space; reads follow when it is there`)
+    return this.#step('ramp', request, steps, async () => {
+      this.record.state = 'running'
+      this.#enter('canary', { readMode: 'ratio', readPercentage: percent })
+      if (copies && this.#job.state !== 'running') this.startCopy(slots)
+    })
+  }
+
+  cutover(request: StepRequest): Promise<StepAnswer> {
+    const steps = ['hold new writes until both sides have answered everything', 'heal what is left', 'the target becomes the authority']
+    return this.#step('cutover', request, steps, async () => {
+      const writePolicy = this.record.writePolicy === 'old-authoritative' ? 'new-authoritative' : this.record.writePolicy
+      await this.#flipTo('cutover', { writePolicy, readMode: 'new', readPercentage: 100 })
+    })
+  }
+
+  complete(request: StepRequest): Promise<StepAnswer> {
+    return this.#step('complete', request, ['writes go to the target only; the source is left as it is'], async () => {
+      this.record.state = 'completed'
+      this.#job.stop(false)
+      this.#enter('complete', { readMode: 'new' })
+      this.#core.journal.clear()
+      this.#store.clearDirty()
+    })
+  }
+
+  /** From any phase, in one call. The way back never waits for blockers: a dead target is a reason for it, not against it. */
+  rollback(request: StepRequest & { to?: 'mirror' | 'observe' | undefined }): Promise<StepAnswer> {
+    const { phase } = this.record
+    const to = request.to ?? (phase === 'mirror' ? 'observe' : 'mirror')
+    if (phase === 'complete') return this.#rollbackCompleted(request)
+    const steps = phase === 'cutover' ? ['the source becomes the authority again', `phase ${to}`] : [`phase ${to}: reads come from the source`]
+    return this.#always(request, steps, async () => {
+      if (authorityOf(this.#wish()) === 'target') await this.#flipTo('mirror', backToSource, true)
+      this.#enter(to, backToSource)
+      if (to === 'observe') this.#forgetTarget()
+      this.record.state = 'rolled_back'
+    })
+  }
+
+  pause(request: StepRequest): Promise<StepAnswer> {
+    return this.#always(request, ['the mover stops, steps are held back; traffic goes on'], async () => {
+      this.#job.pause()
+      this.record.state = 'paused'
+    })
+  }
+
+  resume(request: StepRequest): Promise<StepAnswer> {
+    return this.#always(request, ['the mover goes on, steps are free'], async () => {
+      this.#job.resume()
+      this.record.state = 'running'
+    })
+  }
+
+  /** Read mode, policy and share, as asked. A policy that moves the truth goes through the same barrier as a cut-over. */
+  async setTraffic(patch: Partial<Omit<TrafficWish, 'phase'>>, reason: string | undefined): Promise<void> {
+    await this.#alone(async () => {
+      const wish = { ...this.#wish(), ...patch }
+      const moves = authorityOf(wish) !== authorityOf(this.#wish())
+      if (moves) {
+        const blockers = blockersOf('cutover', this.situation())
+        if (blockers.length > 0) throw new FerryError('blocked', 'this policy makes the other side the authority', { details: blockers })
+        await this.#flipTo(this.record.phase, patch)
+      } else {
+        if (patch.readMode === 'new' && this.#core.traffic.mirrored && !this.#core.traffic.covered) {
+          throw new FerryError('blocked', 'not every key is on the target yet', { details: ['start the mover and let it finish'] })
+        }
+        this.#enter(this.record.phase, patch)
+      }
+      this.#core.events.record('traffic', 'traffic was set', { reason, data: { ...patch, tenants: patch.tenants?.join(',') ?? null } })
+    })
+  }
+
+  /** Copies slots up to `below`, from where the coverage ends; the whole, with a sweep, where everything is in doubt. */
+  startCopy(below = slotCount): void {
+    const { traffic, journal } = this.#core
+    if (!traffic.mirrored) throw new FerryError('phase-conflict', `the mover needs writes on both sides; this is phase ${this.record.phase}`)
+    if (this.#job.state === 'running' || this.#job.state === 'paused') return
+    const whole = journal.resyncReason !== null || traffic.covered
+    const range = { from: whole ? 0 : traffic.coveredSlots, below: whole ? slotCount : below }
+    const doubts = this.#core.doubts
+    this.record.moving = true
+    this.#save()
+    this.#core.events.record('mover', 'the mover started', { data: { fromSlot: range.from, belowSlot: range.below } })
+    void this.#job.start(range, true).then((through) => this.#copied(through, range.below, doubts))
+  }
+
+  stopCopy(): void {
+    this.#job.stop(false)
+    this.record.moving = false
+    this.#save()
+  }
+
+  /** Before the process ends: what was reached, and whether a copy was under way. */
+  suspend(): void {
+    if (this.#job.state === 'running' || this.#job.state === 'paused') this.#job.stop(true)
+    this.#save()
+  }
+
+  verified(differences: number): void {
+    this.record.verifiedAt = new Date().toISOString()
+    this.record.verifiedDifferences = differences
+    this.#save()
+  }
+
+  #copied(through: boolean, below: number, doubts: number): void {
+    if (!through) return
+    const { traffic, journal, events } = this.#core
+    this.record.moving = false
+    if (this.#core.doubts !== doubts) {
+      events.record('mover', 'the copy is through, but something changed meanwhile that cannot be told key by key', { reason: journal.resyncReason })
+      this.#save()
+      return
+    }
+    journal.resyncReason = null
+    traffic.cover(below)
+    const { keysCopied, keysDeleted, bytesCopied } = this.#job.snapshot()
+    events.record('mover', 'the copy is through', { data: { keysCopied, keysDeleted, bytesCopied, coveredSlots: below } })
+    this.#save()
+    const wanted = Math.round((this.record.readPercentage / 100) * slotCount)
+    if (this.record.phase === 'canary' && wanted > below) this.startCopy(wanted)
+    else if (this.record.state === 'rolling_back') void this.rollback({ reason: 'the source has everything again' })
+  }
+
+  /** The source has missed what was written since `complete`: it is copied back first, with the target still in charge. */
+  #rollbackCompleted(request: StepRequest): Promise<StepAnswer> {
+    return this.#always(request, ['writes go to both sides again', 'copy the target back to the source', 'then the source becomes the authority'], async () => {
+      this.record.state = 'rolling_back'
+      this.#core.traffic.cover(0)
+      this.#enter('cutover', { readMode: 'new', readPercentage: 100 })
+      this.startCopy()
+    })
+  }
+
+  #forgetTarget(): void {
+    this.#job.stop(false)
+    this.record.moving = false
+    this.#core.journal.clear()
+    this.#store.clearDirty()
+    this.#core.traffic.cover(0)
+    this.#save()
+  }
+
+  async #flipTo(phase: Phase, patch: Partial<TrafficWish>, force = false): Promise<void> {
+    const result = await this.#flip.run(() => this.#enter(phase, patch))
+    this.#core.events.record('phase', result.done ? 'the authority changed' : 'the authority could not be changed in order', {
+      reason: result.done ? null : result.reason,
+      data: { waitedMs: Math.round(result.waitedMs * 10) / 10, forced: !result.done && force },
+    })
+    if (result.done) return
+    if (!force) throw new FerryError('blocked', 'the authority could not be changed', { details: [result.reason] })
+    // What only the other side has stays in the journal with that side as its truth, and is healed when it can be reached.
+    this.#enter(phase, patch)
+  }
+
+  #enter(phase: Phase, patch: Partial<TrafficWish>): void {
+    const before = this.record.phase
+    const { writePolicy, readMode, readPercentage, ratioBy, tenants } = { ...this.#wish(), ...patch }
+    Object.assign(this.record, { phase, writePolicy, readMode, readPercentage, ratioBy, tenants: [...tenants] })
+    this.#core.traffic.apply(this.#wish())
+    this.#save()
+    if (before !== phase) this.#core.events.record('phase', `phase ${before} → ${phase}`, { data: { from: before, to: phase } })
+  }
+
+  #step(step: Step, request: StepRequest, steps: string[], go: () => Promise<void>): Promise<StepAnswer> {
+    return this.#alone(async () => {
+      this.#expect(request)
+      const wrong = wrongPhase(step, this.record.phase)
+      const blockers = [...(wrong === null ? [] : [wrong]), ...blockersOf(step, this.situation())]
+      if (request.dryRun) return { applied: false, blockers, steps }
+      if (wrong !== null) throw new FerryError('phase-conflict', wrong, { details: blockers })
+      if (blockers.length > 0) throw new FerryError('blocked', `${step} is held back`, { details: blockers })
+      return this.#carryOut(request, steps, go)
+    })
+  }
+
+  #always(request: StepRequest, steps: string[], go: () => Promise<void>): Promise<StepAnswer> {
+    return this.#alone(async () => {
+      this.#expect(request)
+      return request.dryRun ? { applied: false, blockers: [], steps } : this.#carryOut(request, steps, go)
+    })
+  }
+
+  async #carryOut(request: StepRequest, steps: string[], go: () => Promise<void>): Promise<StepAnswer> {
+    await go()
+    this.#save()
+    this.#core.events.record('step', steps.join('; '), { reason: request.reason, data: { phase: this.record.phase, state: this.record.state } })
+    return { applied: true, blockers: [], steps }
+  }
+
+  #expect(request: StepRequest): void {
+    if (request.expectedPhase !== undefined && request.expectedPhase !== this.record.phase) {
+      throw new FerryError('phase-conflict', `expected phase ${request.expectedPhase}, this is ${this.record.phase}`)
+    }
+  }
+
+  #alone<T>(go: () => Promise<T>): Promise<T> {
+    const run = this.#busy.then(go, go)
+    this.#busy = run.catch(() => undefined)
+    return run
+  }
+
+  #wish(): TrafficWish {
+    const { phase, writePolicy, readMode, readPercentage, ratioBy, tenants } = this.record
+    return { phase, writePolicy, readMode, readPercentage, ratioBy, tenants }
+  }
+
+  #save(): void {
+    this.record.coveredSlots = this.#core.traffic.coveredSlots
+    this.record.resyncReason = this.#core.journal.resyncReason
+    saveMigration(this.#store, this.record)
+  }
+}
+
+const backToSource = { writePolicy: 'old-authoritative', readMode: 'old', readPercentage: 0 } as const

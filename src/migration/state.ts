@@ -1,0 +1,34 @@
+/** What the migration remembers: one document, saved at every change. */
+import { z } from 'zod'
+import { migrationStates, phases, ratioUnits, readModes, strategies, writePolicies } from '../routing/modes.ts'
+import type { Store } from '../state/store.ts'
+
+const schema = z.object({
+  phase: z.enum(phases),
+  state: z.enum(migrationStates),
+  strategy: z.enum(strategies).nullable(),
+  writePolicy: z.enum(writePolicies),
+  readMode: z.enum(readModes),
+  readPercentage: z.number(),
+  ratioBy: z.enum(ratioUnits),
+  tenants: z.array(z.string()),
+  coveredSlots: z.number().int(),
+  resyncReason: z.string().nullable(),
+  /** A bulk copy was under way. */
+  moving: z.boolean(),
+  verifiedAt: z.string().nullable(),
+  verifiedDifferences: z.number().nullable(),
+})
+
+export type MigrationRecord = z.infer<typeof schema>
+
+const documentName = 'migration'
+
+export function loadMigration(store: Store): MigrationRecord | null {
+  const parsed = schema.safeParse(store.loadDocument(documentName))
+  return parsed.success ? parsed.data : null
+}
+
+export function saveMigration(store: Store, record: MigrationRecord): void {
+  store.saveDocument(documentName, record)
+}

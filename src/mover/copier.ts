@@ -1,0 +1,161 @@
+/**
+ * Copies keys that live traffic may be writing to. The order of the steps is the safety:
+ *
+ *   hold the keys            no write to them starts anywhere
+ *   drain the reading side   every write sent before is in the value
+ *   DUMP + expiry, answered  from here on writes go to the authority, their follower halves queue behind this copy
+ *   drain the writing side   nothing sent before can land on top of the copy
+ *   RESTORE, answered        the queued halves go out, in order
+ *
+ * Where the copy goes to the authority itself (healing a key whose truth is on the follower), the keys stay closed to the end.
+ */
+import type { Core } from '../dispatch/core.ts'
+import { type Payload, readPayloads, writePayloads } from '../dispatch/key-transfer.ts'
+import type { Lanes } from '../dispatch/lanes.ts'
+import type { Ticket } from '../dispatch/order-board.ts'
+import { otherSide, type Side } from '../routing/modes.ts'
+import { stripeOf } from '../routing/stripe.ts'
+
+export interface CopyOutcome {
+  copied: number
+  deleted: number
+  bytes: number
+  /** Not tried: something else stands on them, or the hold made a client wait too long. */
+  readonly busy: Buffer[]
+  /** Refused by a server, with its words. */
+  readonly failed: { readonly key: Buffer; readonly error: string }[]
+  /** A connection went: these may have been written or not. */
+  readonly unknown: Buffer[]
+  lost: string | null
+}
+
+export class Copier {
+  readonly #core: Core
+  readonly #lanes: Lanes
+  readonly #holds: boolean
+
+  /** `holds` false leaves out what makes a copy safe: only to show that the check which must notice does. */
+  constructor(core: Core, lanes: Lanes, holds = true) {
+    this.#core = core
+    this.#lanes = lanes
+    this.#holds = holds
+  }
+
+  /** Never rejects. `behindGate`: the caller closed the gate itself. The keys are of one database; nil on the reading side means the key is deleted on the other. */
+  async copy(db: number, keys: readonly Buffer[], from: Side, behindGate = false): Promise<CopyOutcome> {
+    const outcome: CopyOutcome = { copied: 0, deleted: 0, bytes: 0, busy: [], failed: [], unknown: [], lost: null }
+    if (!this.#holds) {
+      await this.#transfer(db, keys, from, outcome, null)
+      return outcome
+    }
+    while (!behindGate && this.#core.board.gates > 0) await this.#gate()
+    const { free, stripes } = this.#choose(db, keys, outcome)
+    if (free.length === 0) return outcome
+    const hold = new Hold(this.#core, this.#core.board.hold(stripes))
+    await this.#transfer(db, free, from, outcome, hold)
+    hold.end()
+    return outcome
+  }
+
+  #gate(): Promise<void> {
+    return new Promise((resolve) => this.#core.board.parkAtGate({ unpark: resolve }))
+  }
+
+  #choose(db: number, keys: readonly Buffer[], outcome: CopyOutcome): { free: Buffer[]; stripes: number[] } {
+    const { board } = this.#core
+    const free: Buffer[] = []
+    const stripes = new Set<number>()
+    for (const key of keys) {
+      const stripe = stripeOf(key, 0, key.length, db)
+      if (board.isBusy(stripe)) outcome.busy.push(key)
+      else {
+        free.push(key)
+        stripes.add(stripe)
+      }
+    }
+    return { free, stripes: [...stripes] }
+  }
+
+  async #transfer(db: number, keys: readonly Buffer[], from: Side, outcome: CopyOutcome, hold: Hold | null): Promise<void> {
+    const to = otherSide(from)
+    let payloads: Payload[]
+    const writingQuiet = hold === null ? null : this.#quiet(to)
+    try {
+      if (hold !== null) await this.#quiet(from)
+      payloads = await readPayloads(this.#lanes.lane(from), db, keys)
+    } catch (error) {
+      outcome.lost = (error as Error).message
+      outcome.busy.push(...keys)
+      return
+    }
+    if (hold?.givenUp) {
+      outcome.busy.push(...keys)
+      return
+    }
+    if (to === this.#core.traffic.follower) hold?.defer()
+    if (writingQuiet !== null) await writingQuiet
+    try {
+      this.#count(payloads, await writePayloads(this.#lanes.lane(to), db, payloads), outcome)
+    } catch (error) {
+      outcome.lost = (error as Error).message
+      outcome.unknown.push(...keys)
+      for (const key of keys) this.#core.journal.mark(db, key, from, `the copy was cut off: ${outcome.lost}`)
+    }
+  }
+
+  /** A connection that was lost meanwhile leaves nothing in flight either: its keys are in the journal by now. */
+  #quiet(side: Side): Promise<void> {
+    return new Promise((resolve) => this.#lanes.whenAnswered(side, () => resolve()))
+  }
+
+  #count(payloads: readonly Payload[], errors: readonly (string | null)[], outcome: CopyOutcome): void {
+    for (let i = 0; i < payloads.length; i++) {
+      const { key, bytes } = payloads[i] as Payload
+      const error = errors[i] as string | null
+      if (error !== null) outcome.failed.push({ key, error })
+      else if (bytes === null) outcome.deleted++
+      else {
+        outcome.copied++
+        outcome.bytes += bytes.length
+      }
+    }
+  }
+}
+
+/** A hold on some keys that lets go by itself when it makes a client wait for too long. */
+class Hold {
+  givenUp = false
+  readonly #core: Core
+  readonly #ticket: Ticket
+  readonly #timer: NodeJS.Timeout
+  #closed = true
+
+  constructor(core: Core, ticket: Ticket) {
+    this.#core = core
+    this.#ticket = ticket
+    core.counters.holds.taken++
+    this.#timer = setInterval(() => this.#check(), Math.max(1, core.limits.holdWaitMs / 2))
+  }
+
+  /** The value is read: writes may reach the authority again. */
+  defer(): void {
+    if (this.givenUp) return
+    clearInterval(this.#timer)
+    this.#closed = false
+    this.#core.board.defer(this.#ticket)
+  }
+
+  end(): void {
+    clearInterval(this.#timer)
+    if (!this.givenUp) this.#core.board.finish(this.#ticket)
+  }
+
+  /** Before the value is read nothing was written yet, so letting go costs nothing but another try. */
+  #check(): void {
+    if (!this.#closed || this.#ticket.parked.length === 0) return
+    this.givenUp = true
+    this.#core.counters.holds.givenUp++
+    clearInterval(this.#timer)
+    this.#core.board.finish(this.#ticket)
+  }
+}

@@ -1,0 +1,300 @@
+/**
+ * The bulk copy as a job that can be paused, slowed down, stopped and taken up again: first everything the authority has (copy), then
+ * whatever the follower has and the authority has not (sweep). What a batch could not copy goes to the journal, whose healing tries
+ * again key by key; so the job ends when everything was looked at, and the sides agree when the journal is empty.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Core } from '../dispatch/core.ts'
+import type { Lanes } from '../dispatch/lanes.ts'
+import { otherSide, type Side } from '../routing/modes.ts'
+import { slotCount, slotOf } from '../routing/slot.ts'
+import type { Store } from '../state/store.ts'
+import type { Copier } from './copier.ts'
+import { Pace } from './pace.ts'
+import { type MoverState, type ProgressSnapshot, Rate } from './progress.ts'
+import { keyCounts, missingKeys, type Page, scanPage } from './scan.ts'
+
+export interface MoverLimits {
+  keysPerSecondMax: number
+  batchKeys: number
+  batchBytes: number
+  batchesInFlight: number
+}
+
+/** Which part of the key space: hash slots from..below. */
+export interface SlotRange {
+  readonly from: number
+  readonly below: number
+}
+
+type Pass = 'copy' | 'sweep'
+const checkpointName = 'mover'
+const checkpointEveryMs = 500
+const reconnectWaitMs = 100
+/** Consecutive failures to reach a server before the job says so and stops. */
+const failuresMax = 300
+
+export class MoverJob {
+  limits: MoverLimits
+  state: MoverState = 'idle'
+  range: SlotRange = { from: 0, below: slotCount }
+  readonly #core: Core
+  readonly #lanes: Lanes
+  readonly #copier: Copier
+  readonly #store: Store
+  readonly #pace: Pace
+  #pass: Pass | null = null
+  #total = 0
+  #counts = { scanned: 0, copied: 0, deleted: 0, retried: 0, failed: 0, bytes: 0 }
+  #rates = { keys: new Rate(), bytes: new Rate() }
+  #startedAt: string | null = null
+  #throttle: string | null = null
+  #lastError: string | null = null
+  #run = 0
+  #inFlight = 0
+  #freed: (() => void) | null = null
+  #resumed: (() => void)[] = []
+  /** Pages not finished, oldest first: the checkpoint is where the oldest began. */
+  #open: { db: number; cursor: string; left: number }[] = []
+  #checkpointMs = 0
+  #failures = 0
+
+  constructor(core: Core, lanes: Lanes, copier: Copier, store: Store, limits: MoverLimits) {
+    this.#core = core
+    this.#lanes = lanes
+    this.#copier = copier
+    this.#store = store
+    this.limits = { ...limits }
+    this.#pace = new Pace(limits.keysPerSecondMax, performance.now())
+  }
+
+  setLimits(patch: Partial<MoverLimits>): void {
+    Object.assign(this.limits, patch)
+    this.#pace.set(this.limits.keysPerSecondMax)
+  }
+
+  /** Begins a copy of the range, or goes on with the one whose checkpoint fits. Resolves true when it is through, false when stopped or failed. */
+  async start(range: SlotRange, sweep: boolean): Promise<boolean> {
+    const run = ++this.#run
+    const checkpoint = this.#store.loadCheckpoint(checkpointName)
+    const goesOn = checkpoint !== null && checkpoint.from === range.from && checkpoint.below === range.below
+    this.range = range
+    this.state = 'running'
+    this.#lastError = null
+    this.#failures = 0
+    this.#open = []
+    this.#startedAt = new Date().toISOString()
+    this.#rates = { keys: new Rate(), bytes: new Rate() }
+    this.#counts = { scanned: goesOn ? checkpoint.keysScanned : 0, copied: 0, deleted: 0, retried: 0, failed: 0, bytes: 0 }
+    const swept = goesOn && checkpoint.pass === 'sweep'
+    try {
+      if (!swept) await this.#scan('copy', run, goesOn ? checkpoint : null)
+      if (sweep && this.#alive(run)) await this.#scan('sweep', run, swept ? checkpoint : null)
+    } catch (error) {
+      if (!this.#alive(run)) return false
+      this.#lastError = (error as Error).message
+      this.state = 'failed'
+      this.#core.events.record('mover', 'the mover stopped', { reason: this.#lastError })
+      return false
+    }
+    if (!this.#alive(run)) return false
+    this.#store.clearCheckpoint(checkpointName)
+    this.state = 'done'
+    this.#pass = null
+    return true
+  }
+
+  pause(): void {
+    if (this.state === 'running') this.state = 'paused'
+  }
+
+  resume(): void {
+    if (this.state === 'paused') this.state = 'running'
+    for (const go of this.#resumed.splice(0)) go()
+  }
+
+  /** Gives the copy up; `keep` leaves its checkpoint for a later start. */
+  stop(keep: boolean): void {
+    this.#run++
+    if (keep) this.#checkpoint(true)
+    else this.#store.clearCheckpoint(checkpointName)
+    this.state = 'idle'
+    this.#pass = null
+    for (const go of this.#resumed.splice(0)) go()
+  }
+
+  snapshot(): ProgressSnapshot {
+    const counts = this.#counts
+    const nowMs = performance.now()
+    if (this.state === 'running') {
+      this.#rates.keys.add(nowMs, counts.scanned)
+      this.#rates.bytes.add(nowMs, counts.bytes)
+    }
+    const keysPerSecond = this.state === 'running' ? this.#rates.keys.perSecond() : 0
+    const left = Math.max(0, this.#total - counts.scanned)
+    return {
+      state: this.state,
+      pass: this.#pass,
+      keysTotal: this.#total,
+      keysScanned: counts.scanned,
+      keysCopied: counts.copied,
+      keysDeleted: counts.deleted,
+      keysRetried: counts.retried,
+      keysFailed: counts.failed,
+      bytesCopied: counts.bytes,
+      keysPerSecond,
+      bytesPerSecond: this.state === 'running' ? this.#rates.bytes.perSecond() : 0,
+      etaSeconds: keysPerSecond > 0 ? left / keysPerSecond : null,
+      startedAt: this.#startedAt,
+      throttle: this.#throttle,
+      lastError: this.#lastError,
+      limits: { ...this.limits },
+    }
+  }
+
+  #alive(run: number): boolean {
+    return run === this.#run
+  }
+
+  async #scan(pass: Pass, run: number, from: { db: number; cursor: string } | null): Promise<void> {
+    const { traffic } = this.#core
+    const scanned: Side = pass === 'copy' ? traffic.authority : otherSide(traffic.authority)
+    this.#pass = pass
+    const counts = await this.#patiently(run, () => keyCounts(this.#lanes.lane(scanned)))
+    this.#total = [...(counts ?? new Map<number, number>()).values()].reduce((sum, keys) => sum + keys, 0)
+    if (pass === 'sweep') this.#counts.scanned = 0
+    for (const db of [...(counts?.keys() ?? [])].sort((a, b) => a - b)) {
+      if (from !== null && db < from.db) continue
+      await this.#scanDatabase(pass, run, scanned, db, from !== null && db === from.db ? from.cursor : '0')
+    }
+    while (this.#inFlight > 0) await this.#slot(0)
+  }
+
+  async #scanDatabase(pass: Pass, run: number, scanned: Side, db: number, start: string): Promise<void> {
+    let cursor = start
+    do {
+      await this.#mayGoOn()
+      if (!this.#alive(run)) return
+      const at = cursor
+      const page: Page | null = await this.#patiently(run, () => scanPage(this.#lanes.lane(scanned), db, at, this.limits.batchKeys))
+      if (page === null) return
+      cursor = page.next
+      await this.#work(pass, run, db, at, page)
+      this.#checkpoint(false)
+    } while (cursor !== '0')
+  }
+
+  /** Hands a page over in batches; waits only for a free place, not for the copies. */
+  async #work(pass: Pass, run: number, db: number, cursor: string, page: Page): Promise<void> {
+    const { from, below } = this.range
+    const whole = from === 0 && below === slotCount
+    const inRange = whole ? page.keys : page.keys.filter((key) => inside(slotOf(key, 0, key.length), from, below))
+    this.#counts.scanned += page.keys.length
+    this.#core.counters.mover.keysScanned += page.keys.length
+    const authority = this.#core.traffic.authority
+    const keys = pass === 'copy' ? inRange : await this.#patiently(run, () => missingKeys(this.#lanes.lane(authority), db, inRange))
+    if (keys === null || keys.length === 0) return
+    const open = { db, cursor, left: 1 }
+    this.#open.push(open)
+    for (let at = 0; at < keys.length; ) {
+      const batch = keys.slice(at, at + this.#batchKeys())
+      at += batch.length
+      await this.#slot(this.limits.batchesInFlight - 1)
+      await this.#wait(batch.length)
+      open.left++
+      this.#inFlight++
+      void this.#copy(db, batch, authority).then(() => {
+        this.#finished(open)
+        this.#inFlight--
+        this.#freed?.()
+      })
+    }
+    this.#finished(open)
+  }
+
+  async #copy(db: number, keys: Buffer[], from: Side): Promise<void> {
+    const outcome = await this.#copier.copy(db, keys, from)
+    const counts = this.#counts
+    const { journal, counters } = this.#core
+    counts.copied += outcome.copied
+    counts.deleted += outcome.deleted
+    counts.bytes += outcome.bytes
+    counts.retried += outcome.busy.length + outcome.unknown.length
+    counts.failed += outcome.failed.length
+    counters.mover.keysCopied += outcome.copied
+    counters.mover.keysDeleted += outcome.deleted
+    counters.mover.bytesCopied += outcome.bytes
+    counters.mover.keysRetried += outcome.busy.length + outcome.unknown.length
+    counters.mover.keysFailed += outcome.failed.length
+    for (const key of outcome.busy) journal.mark(db, key, from, outcome.lost ?? 'it was in use when the mover came by')
+    for (const { key, error } of outcome.failed) journal.mark(db, key, from, error)
+    if (outcome.lost !== null) this.#lastError = outcome.lost
+  }
+
+  /** Keys per batch such that a batch stays below its bytes, by the size of what was copied so far. */
+  #batchKeys(): number {
+    const { copied, bytes } = this.#counts
+    if (copied === 0) return Math.min(this.limits.batchKeys, 64)
+    return Math.max(1, Math.min(this.limits.batchKeys, Math.floor(this.limits.batchBytes / (bytes / copied + 1))))
+  }
+
+  /** Resolves once at most `most` batches are under way. */
+  async #slot(most: number): Promise<void> {
+    while (this.#inFlight > most) {
+      await new Promise<void>((resolve) => {
+        this.#freed = resolve
+      })
+    }
+  }
+
+  async #wait(keys: number): Promise<void> {
+    for (;;) {
+      const waitMs = this.#pace.waitMs(keys, performance.now())
+      this.#throttle = waitMs > 0 ? `limited to ${this.limits.keysPerSecondMax} keys/s` : null
+      if (waitMs === 0) return
+      await delay(Math.min(waitMs, 200))
+    }
+  }
+
+  async #mayGoOn(): Promise<void> {
+    while (this.state === 'paused') await new Promise<void>((resolve) => this.#resumed.push(resolve))
+  }
+
+  /** Asks again while a server is away; null once the job was stopped. Throws where it stays away. */
+  async #patiently<T>(run: number, go: () => Promise<T>): Promise<T | null> {
+    for (;;) {
+      if (!this.#alive(run)) return null
+      try {
+        const result = await go()
+        this.#failures = 0
+        return result
+      } catch (error) {
+        this.#lastError = (error as Error).message
+        if (++this.#failures > failuresMax) throw error
+        await delay(reconnectWaitMs)
+      }
+    }
+  }
+
+  #finished(open: { left: number }): void {
+    open.left--
+    while (this.#open.length > 1 && this.#open[0]?.left === 0) this.#open.shift()
+  }
+
+  #checkpoint(now: boolean): void {
+    const oldest = this.#open[0]
+    const nowMs = performance.now()
+    if (oldest === undefined || (!now && nowMs - this.#checkpointMs < checkpointEveryMs)) return
+    this.#checkpointMs = nowMs
+    this.#store.saveCheckpoint(checkpointName, {
+      db: oldest.db,
+      cursor: oldest.cursor,
+      keysScanned: this.#counts.scanned,
+      pass: this.#pass,
+      from: this.range.from,
+      below: this.range.below,
+    })
+  }
+}
+
+const inside = (slot: number, from: number, below: number): boolean => slot >= from && slot < below

@@ -1,0 +1,111 @@
+/** The mover without a proxy: the same lanes, copier, job and healing, with nobody else on the lanes. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { allCommands } from '../commands/catalogue.ts'
+import { Core } from '../dispatch/core.ts'
+import { Journal } from '../dispatch/journal.ts'
+import { Lanes } from '../dispatch/lanes.ts'
+import { OrderBoard } from '../dispatch/order-board.ts'
+import { Traffic } from '../dispatch/traffic.ts'
+import { FerryError } from '../errors.ts'
+import { limitDefaults, moverDefaults } from '../limits.ts'
+import { Counters } from '../observe/counters.ts'
+import { EventLog } from '../observe/events.ts'
+import { createLatencies } from '../observe/histograms.ts'
+import { type Side, sides } from '../routing/modes.ts'
+import { openStore, type Store } from '../state/store.ts'
+import type { Endpoint } from '../upstream/endpoint.ts'
+import { Turn } from '../upstream/turn.ts'
+import { Copier } from './copier.ts'
+import { Healer } from './healer.ts'
+import { MoverJob } from './job.ts'
+
+export interface StandAlone {
+  readonly core: Core
+  readonly job: MoverJob
+  readonly store: Store
+  copyKeys(keys: readonly { db: number; key: Buffer }[]): Promise<void>
+  /** Every key that had to wait is copied, or in the error queue. */
+  settled(signal: AbortSignal): Promise<void>
+  stop(): Promise<void>
+}
+
+const connectMs = 10_000
+const pollMs = 5
+
+/** @throws FerryError `endpoint-unreachable` where a side does not answer. `state` null keeps nothing for a later resume. */
+export async function standAlone(endpoints: Readonly<Record<Side, Endpoint>>, state: string | null): Promise<StandAlone> {
+  const store = openStore(state ?? ':memory:')
+  const turn = new Turn()
+  const board = new OrderBoard()
+  const events = new EventLog()
+  const core = new Core({
+    turn,
+    board,
+    journal: new Journal(board, store, limitDefaults.journalKeysMax),
+    traffic: new Traffic({
+      phase: 'mirror',
+      writePolicy: 'old-authoritative',
+      readMode: 'old',
+      readPercentage: 0,
+      ratioBy: 'slot',
+      tenants: [],
+    }),
+    counters: new Counters(allCommands.length),
+    latencies: createLatencies(),
+    events,
+    limits: limitDefaults,
+  })
+  const lanes = new Lanes(endpoints, turn, events, limitDefaults.followerTimeoutMs)
+  const copier = new Copier(core, lanes)
+  const job = new MoverJob(core, lanes, copier, store, moverDefaults)
+  const healer = new Healer(core, lanes, copier, store)
+  const stop = async (): Promise<void> => {
+    healer.stop()
+    lanes.stop()
+    store.close()
+  }
+  lanes.start(core)
+  healer.start()
+  try {
+    await reachable(lanes)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  const settled = async (signal: AbortSignal): Promise<void> => {
+    while (core.journal.size > 0 && !signal.aborted) await delay(pollMs)
+  }
+  return {
+    core,
+    job,
+    store,
+    settled,
+    stop,
+    copyKeys: async (keys) => {
+      for (const { db, key } of keys) core.journal.mark(db, key, 'source', 'repair')
+      await settled(new AbortController().signal)
+    },
+  }
+}
+
+async function reachable(lanes: Lanes): Promise<void> {
+  const deadlineMs = performance.now() + connectMs
+  for (const side of sides) {
+    const lane = lanes.lane(side)
+    while (!lane.up && performance.now() < deadlineMs) await delay(pollMs)
+    if (lane.up && lane.admitted) continue
+    throw new FerryError('endpoint-unreachable', `${side} ${lane.endpoint.redacted}: ${lane.lastError ?? 'no answer'}`)
+  }
+}
+
+/** Aborted by the first SIGINT or SIGTERM; a second one ends the process as usual. */
+export function untilSignal(): AbortSignal {
+  const controller = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => controller.abort())
+  return controller.signal
+}
+
+/** One line that is drawn over itself; nothing off a terminal. */
+export function progressLine(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${text}`)
+}

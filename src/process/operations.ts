@@ -1,0 +1,101 @@
+/** What the control API may ask, answered by the parts. One line each, or it belongs elsewhere. */
+import type { Operations } from '../control/operations.ts'
+import type { FailedKey, MigrationAnswer } from '../control/schemas.ts'
+import { printable } from '../mover/printable.ts'
+import type { StepAnswer } from '../migration/migration.ts'
+import type { FailedEntry } from '../state/store.ts'
+import type { Parts } from './parts.ts'
+import { statusOf, trafficOf } from './status.ts'
+import type { Verifications } from './verifications.ts'
+
+const recentDivergences = 50
+
+export function operationsOf(parts: Parts, verifications: Verifications, draining: () => boolean): Operations {
+  const { migration, job, store, core, lanes } = parts
+  const answer = async (step: Promise<StepAnswer>): Promise<MigrationAnswer> => ({ ...(await step), status: statusOf(parts) })
+  return {
+    status: () => statusOf(parts),
+    ready: () => {
+      const reasons: string[] = []
+      if (draining()) reasons.push('stopping')
+      const authority = lanes.lane(core.traffic.authority)
+      if (!authority.up) reasons.push(`${authority.side} is not reachable: ${authority.lastError ?? 'connecting'}`)
+      return { ready: reasons.length === 0, reasons }
+    },
+    traffic: () => trafficOf(parts),
+    setTraffic: async ({ reason, ...patch }) => {
+      await migration.setTraffic(definedOnly(patch), reason)
+      return trafficOf(parts)
+    },
+    start: (request) => answer(migration.start(request)),
+    pause: (request) => answer(migration.pause(request)),
+    resume: (request) => answer(migration.resume(request)),
+    ramp: (request) => answer(migration.ramp(request)),
+    cutover: (request) => answer(migration.cutover(request)),
+    rollback: (request) => answer(migration.rollback(request)),
+    complete: (request) => answer(migration.complete(request)),
+    mover: () => job.snapshot(),
+    setMover: (patch) => {
+      job.setLimits(definedOnly(patch))
+      core.events.record('mover', 'mover limits were set', { data: { ...definedOnly(patch) } })
+      return job.snapshot()
+    },
+    moverStart: () => {
+      migration.startCopy()
+      return job.snapshot()
+    },
+    moverPause: () => {
+      job.pause()
+      return job.snapshot()
+    },
+    moverResume: () => {
+      job.resume()
+      return job.snapshot()
+    },
+    moverStop: () => {
+      migration.stopCopy()
+      return job.snapshot()
+    },
+    errors: (cursor, limit) => {
+      const page = store.listFailed(cursor, limit)
+      return { total: store.countFailed(), items: page.items.map(failedKey), nextCursor: page.nextCursor }
+    },
+    replayErrors: async (ids) => {
+      const taken = [...store.takeFailed(ids)]
+      for (const { db, key } of taken) core.journal.mark(db, key, core.traffic.authority, 'taken up again from the error queue')
+      store.removeFailed(taken.map(({ id }) => id))
+      return taken.length
+    },
+    verify: (request) => verifications.start(request),
+    verification: (id) => verifications.report(id),
+    divergence: () => ({
+      total: core.counters.divergencesTotal,
+      byFamily: Object.fromEntries(core.counters.divergences),
+      recent: core.events.since(0).filter((event) => event.kind === 'divergence').slice(-recentDivergences),
+    }),
+    events: (after, listener) => core.events.follow(after, listener),
+  }
+}
+
+/** Zod leaves out what was not sent, but types it as possibly undefined. */
+function definedOnly<T extends object>(patch: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>
+  }
+}
+
+function failedKey({ id, db, key, type, sizeBytes, ttlMs, attempts, error, firstAt, lastAt }: FailedEntry): FailedKey {
+  return {
+    id,
+    db,
+    keyBase64: key.toString('base64'),
+    key: printable(key),
+    type,
+    sizeBytes,
+    ttlMs,
+    attempts,
+    error,
+    firstAt: new Date(firstAt).toISOString(),
+    lastAt: new Date(lastAt).toISOString(),
+  }
+}

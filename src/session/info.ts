@@ -1,0 +1,64 @@
+/** INFO: the authority's own, with a `# Ferry` section behind it. Tools skip sections they do not know, so nothing else changes. */
+import { type ArgView, argBytes } from '../commands/arg-view.ts'
+import { ReplySlot } from '../dispatch/reply-queue.ts'
+import type { Frame, Sent } from '../dispatch/write-path.ts'
+import { wireError } from '../errors.ts'
+import { decodeReply, isReplyError } from '../resp/decode.ts'
+import { encodeBulk } from '../resp/encode.ts'
+import type { Lane } from '../upstream/lane.ts'
+import type { Waiter } from '../upstream/waiter.ts'
+import { answer } from './handle.ts'
+import type { Session } from './session.ts'
+
+const whole = new Set(['all', 'everything', 'default', 'ferry'])
+
+export function askInfo(session: Session, args: ArgView, frame: Frame): Sent {
+  const sections = Array.from({ length: args.argc - 1 }, (_, i) =>
+    argBytes(args, i + 1)
+      .toString('latin1')
+      .toLowerCase(),
+  )
+  if (sections.length === 1 && sections[0] === 'ferry') return answer(session, encodeText(session, ferrySection(session)))
+  const waiter = new InfoWaiter(session, sections.length === 0 || sections.some((section) => whole.has(section)))
+  session.replies.push(waiter)
+  const lane = session.shared.core.authorityLane(session.pair)
+  lane.prepare(session.context)
+  lane.send(frame.buf, frame.start, frame.end, waiter, 1)
+  return 'sent'
+}
+
+const ferrySection = (session: Session): string => ['# Ferry', ...session.shared.infoRows(), ''].join('\r\n')
+
+function encodeText(session: Session, text: string): Buffer {
+  if (session.protocol === 2) return encodeBulk(text)
+  return Buffer.from(`=${Buffer.byteLength(text) + 4}\r\ntxt:${text}\r\n`)
+}
+
+class InfoWaiter extends ReplySlot implements Waiter {
+  readonly sums = false
+  readonly #session: Session
+  readonly #extended: boolean
+  #pieces: Buffer[] = []
+
+  constructor(session: Session, extended: boolean) {
+    super()
+    this.#session = session
+    this.#extended = extended
+  }
+
+  take(_lane: Lane, chunk: Buffer, from: number, to: number, ended: boolean): void {
+    this.#pieces.push(chunk.subarray(from, to))
+    if (!ended) return
+    const bytes = Buffer.concat(this.#pieces)
+    const reply = decodeReply(bytes).value
+    const text =
+      Buffer.isBuffer(reply) && !isReplyError(reply) && this.#extended ? `${reply}\r\n${ferrySection(this.#session)}` : null
+    const out = text === null ? bytes : encodeText(this.#session, text)
+    this.#session.replies.deliver(this, out, 0, out.length, true)
+  }
+
+  lost(lane: Lane): void {
+    const out = wireError('authority-unavailable', `${lane.side} was lost before it answered`)
+    this.#session.replies.deliver(this, out, 0, out.length, true)
+  }
+}

@@ -1,0 +1,60 @@
+/** Commands that belong to the connection: answered here, at the place in the order of replies where the client expects them. */
+import { type ArgView, argBytes, argInteger } from '../commands/arg-view.ts'
+import type { CommandSpec } from '../commands/spec.ts'
+import type { Frame, Sent } from '../dispatch/write-path.ts'
+import { encodeBulk, encodeError, replies } from '../resp/encode.ts'
+import { handleClient } from './client-command.ts'
+import { answer, refusalOf, withAuthority } from './handle.ts'
+import { authenticate, hello } from './identity.ts'
+import { askInfo } from './info.ts'
+import type { Session } from './session.ts'
+
+export function handleLocal(session: Session, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
+  const refusal = refusalOf(spec, args)
+  if (refusal !== null) return answer(session, refusal)
+  if (spec.name === 'quit') {
+    session.replies.answer(replies.ok)
+    session.closeAfterReplies()
+    return 'sent'
+  }
+  if (spec.name === 'auth') return authenticate(session, args)
+  if (spec.name === 'hello') return hello(session, args)
+  if (spec.name === 'reset') return reset(session)
+  return withAuthority(session, () => {
+    switch (spec.name) {
+      case 'ping':
+        return args.argc > 2
+          ? answer(session, encodeError("ERR wrong number of arguments for 'ping' command"))
+          : answer(session, args.argc === 2 ? encodeBulk(argBytes(args, 1)) : replies.pong)
+      case 'echo':
+        return answer(session, encodeBulk(argBytes(args, 1)))
+      case 'select':
+        return select(session, args)
+      case 'info':
+        return askInfo(session, args, frame)
+      default:
+        return handleClient(session, spec, args)
+    }
+  })
+}
+
+function select(session: Session, args: ArgView): Sent {
+  const db = argInteger(args, 1)
+  if (Number.isNaN(db)) return answer(session, encodeError('ERR value is not an integer or out of range'))
+  const verdict = session.shared.databases.verdict(db, session)
+  if (verdict === null) return 'parked'
+  if (verdict !== 'ok') return answer(session, encodeError(verdict))
+  session.setContext(session.protocol, db)
+  return answer(session, replies.ok)
+}
+
+function reset(session: Session): Sent {
+  const { lanes } = session.shared
+  const pair = lanes.anonymousPair()
+  if (pair !== session.pair) session.moveTo(pair)
+  session.transaction = null
+  session.user = 'default'
+  session.name = ''
+  session.setContext(2, 0)
+  return answer(session, replies.reset)
+}

@@ -1,0 +1,327 @@
+/**
+ * One client's connection: bytes in, commands sorted, replies out.
+ *
+ *   chunk → RequestReader → lookup → #quick: a run of plain commands becomes one Batch and leaves as one slice
+ *                                  → handleCommand: everything else, one at a time (local, transaction, read path, write path)
+ *   replies → ReplyQueue → ClientOutput → socket, once per turn
+ *
+ * A command that has to wait parks the session: nothing behind it is looked at, the socket is not read, and the same command is tried
+ * again when the session is woken. So a client's own order holds whatever happens.
+ */
+import type { Socket } from 'node:net'
+import { type ArgView, argViewOf } from '../commands/arg-view.ts'
+import { lookup } from '../commands/lookup.ts'
+import { type CommandSpec, Kind } from '../commands/spec.ts'
+import { Batch } from '../dispatch/batch.ts'
+import type { Client } from '../dispatch/client.ts'
+import { specOf } from '../dispatch/command-keys.ts'
+import type { LanePair } from '../dispatch/lane-pair.ts'
+import { ReplyQueue } from '../dispatch/reply-queue.ts'
+import { ReadPlan } from '../dispatch/traffic.ts'
+import type { Frame } from '../dispatch/write-path.ts'
+import { encodeError } from '../resp/encode.ts'
+import type { LargeFrame } from '../resp/large-frame.ts'
+import { RequestReader } from '../resp/request-reader.ts'
+import { Found, type RequestScanner } from '../resp/request-scanner.ts'
+import { slotOf } from '../routing/slot.ts'
+import { stripeOf } from '../routing/stripe.ts'
+import { contextOf, type Lane } from '../upstream/lane.ts'
+import { ClientOutput } from './client-output.ts'
+import { handleCommand } from './handle.ts'
+import type { SessionContext } from './session-context.ts'
+import type { Transaction } from './transaction.ts'
+
+/** What the hot path does with a command. */
+const Plan = { none: 0, slow: 1, source: 2, target: 3, both: 4 } as const
+/** What reads may do before their key is looked at; from the traffic settings, once per chunk. */
+const Reads = { slow: 0, authority: 1, follower: 2, bySlot: 3 } as const
+
+/** Replies owed to one client; beyond it the client is not read from. */
+const owedRepliesMax = 4096
+/** Arguments of a large frame that are looked at; longer ones are values. */
+const shownBytesMax = 65_536
+
+/** Reads whose cursor belongs to the side that gave it: never on the hot path. */
+const sticky = new Set(['scan', 'sscan', 'hscan', 'zscan'])
+
+export class Session implements Client {
+  readonly id: number
+  readonly socket: Socket
+  readonly shared: SessionContext
+  readonly output: ClientOutput
+  readonly replies: ReplyQueue
+  readonly connectedAtMs = Date.now()
+  pair: LanePair
+  db = 0
+  protocol = 2
+  context = contextOf(2, 0)
+  name = ''
+  user = 'default'
+  library = ''
+  libraryVersion = ''
+  transaction: Transaction | null = null
+  lastCommand: CommandSpec | null = null
+  /** When the command that is tried now was first parked; turn clock, 0 = not at all. */
+  parkedSinceMs = 0
+  readonly #reader: RequestReader
+  #closing = false
+  #parked = false
+  #waking = false
+  #again = false
+  #paused = false
+  #runPlan: number = Plan.none
+  #runBuf: Buffer
+  #runStart = 0
+  #runEnd = 0
+  #runCount = 0
+  #reads: number = Reads.slow
+  #writesBoth = false
+  #writesOne = false
+  #authorityPlan: number = Plan.source
+  #wake = (): void => this.#woken()
+
+  constructor(shared: SessionContext, socket: Socket, id: number, pair: LanePair) {
+    this.shared = shared
+    this.socket = socket
+    this.id = id
+    this.pair = pair
+    this.output = new ClientOutput(socket, shared.core, () => this.#relieved())
+    this.replies = new ReplyQueue(this.output)
+    this.#reader = new RequestReader(shared.requestLimits, shared.requestLimits.queryBufferBytes)
+    this.#runBuf = this.#reader.scanner.buf
+    pair.clients++
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk))
+    socket.on('error', () => socket.destroy())
+  }
+
+  get tenant(): string {
+    return this.name === '' ? this.user : this.name
+  }
+
+  setContext(protocol: number, db: number): void {
+    this.protocol = protocol
+    this.db = db
+    this.context = contextOf(protocol, db)
+  }
+
+  moveTo(pair: LanePair): void {
+    this.pair.clients--
+    this.pair = pair
+    pair.clients++
+  }
+
+  abort(_reason: string): void {
+    this.socket.destroy()
+  }
+
+  pressed(lane: Lane): void {
+    this.output.pressed(lane)
+  }
+
+  /** Answers what is pending, then closes. Nothing more is read. */
+  closeAfterReplies(): void {
+    this.#closing = true
+    this.socket.pause()
+    this.output.endWhenEmpty(() => this.replies.length === 0)
+  }
+
+  /** The socket is closed: whatever is still answered goes nowhere. */
+  closed(): void {
+    this.#closing = true
+    this.#parked = false
+    this.pair.clients--
+    this.output.close()
+    this.shared.lanes.forget(this)
+  }
+
+  unpark(): void {
+    if (this.#waking) return
+    this.#waking = true
+    queueMicrotask(this.#wake)
+  }
+
+  #woken(): void {
+    this.#waking = false
+    if (!this.#parked || this.#closing) return
+    this.#parked = false
+    this.shared.core.turn.tick()
+    this.#process()
+  }
+
+  #onData(chunk: Buffer): void {
+    const { core } = this.shared
+    core.turn.tick()
+    core.counters.clients.bytesIn += chunk.length
+    this.#reader.push(chunk)
+    this.#process()
+  }
+
+  #process(): void {
+    const reader = this.#reader
+    const scanner = reader.scanner
+    const counts = this.shared.core.counters.commands
+    this.#lookAround()
+    while (!this.#closing) {
+      const found = this.#again ? (reader.large === null ? Found.frame : Found.large) : reader.next()
+      if (found === Found.more) break
+      if (found === Found.malformed) {
+        this.#malformed(reader.problem)
+        break
+      }
+      if (found === Found.frame && !this.#again) {
+        const spec = lookup(scanner.buf, scanner.offsets[0] as number, scanner.offsets[1] as number)
+        const plan = this.#quick(spec, scanner)
+        if (plan !== Plan.slow) {
+          counts[spec.id] = (counts[spec.id] as number) + 1
+          if (plan !== this.#runPlan || this.#runEnd !== scanner.frameStart || this.#runBuf !== scanner.buf) {
+            this.#endRun()
+            this.#runPlan = plan
+            this.#runBuf = scanner.buf
+            this.#runStart = scanner.frameStart
+          }
+          this.#runEnd = scanner.position
+          this.#runCount++
+          continue
+        }
+      }
+      this.#endRun()
+      if (!this.#oneByOne(found === Found.large ? (reader.large as LargeFrame) : null)) break
+      this.#lookAround()
+    }
+    this.#endRun()
+    this.#regulate()
+  }
+
+  /** What the settings and the state of the lanes allow for the commands that follow. */
+  #lookAround(): void {
+    const { core } = this.shared
+    const { traffic, journal, board } = core
+    const authority = core.authorityLane(this.pair)
+    this.#authorityPlan = traffic.authority === 'source' ? Plan.source : Plan.target
+    this.#reads = Reads.slow
+    this.#writesBoth = false
+    this.#writesOne = false
+    if (this.transaction !== null || !core.accepts(authority)) return
+    const followerUp = core.followerLane(this.pair) !== null
+    if (traffic.mirrored) this.#writesBoth = traffic.authoritative && followerUp && board.gates === 0 && core.lastPair === null
+    else this.#writesOne = true
+    if (journal.from[traffic.follower] > 0 && traffic.mirrored) return
+    if (traffic.readPlan === ReadPlan.authority || (!followerUp && traffic.readPlan !== ReadPlan.compared))
+      this.#reads = Reads.authority
+    else if (traffic.readPlan === ReadPlan.follower) this.#reads = Reads.follower
+    else if (traffic.readPlan === ReadPlan.bySlot) this.#reads = Reads.bySlot
+  }
+
+  #quick(spec: CommandSpec, scanner: RequestScanner): number {
+    const kind = spec.kind
+    if (kind === Kind.ReadPlain) return this.#quickRead(spec, scanner)
+    if (this.#writesOne && spec.write && !spec.mayBlock && kind <= Kind.Publish) return this.#authorityPlan
+    if (kind !== Kind.WritePlain || !this.#writesBoth) return Plan.slow
+    const at = singleKey(spec, scanner.argc)
+    if (at === 0) return Plan.slow
+    const stripe = stripeOf(scanner.buf, scanner.offsets[2 * at] as number, scanner.offsets[2 * at + 1] as number, this.db)
+    return this.shared.core.board.flags[stripe] === 0 ? Plan.both : Plan.slow
+  }
+
+  #quickRead(spec: CommandSpec, scanner: RequestScanner): number {
+    if (this.#reads === Reads.slow || sticky.has(spec.name)) return Plan.slow
+    if (this.#reads === Reads.authority) return this.#authorityPlan
+    const at = singleKey(spec, scanner.argc)
+    if (at === 0) return Plan.slow
+    const offset = scanner.offsets[2 * at] as number
+    const length = scanner.offsets[2 * at + 1] as number
+    const { board, traffic } = this.shared.core
+    if (board.flags[stripeOf(scanner.buf, offset, length, this.db)] !== 0) return Plan.slow
+    if (this.#reads === Reads.follower) return this.#authorityPlan === Plan.source ? Plan.target : Plan.source
+    return slotOf(scanner.buf, offset, length) < traffic.targetSlots ? Plan.target : Plan.source
+  }
+
+  /** Sends the run of plain commands collected so far. */
+  #endRun(): void {
+    const count = this.#runCount
+    if (count === 0) return
+    const { core } = this.shared
+    const plan = this.#runPlan
+    const both = plan === Plan.both
+    const lane = both ? core.authorityLane(this.pair) : plan === Plan.source ? this.pair.source : this.pair.target
+    const batch = new Batch(core, this, lane.side, both, this.#runBuf, this.#runStart, this.#runEnd, count)
+    this.#runCount = 0
+    this.#runPlan = Plan.none
+    this.replies.push(batch)
+    lane.prepare(this.context)
+    lane.send(batch.buf, batch.start, batch.end, batch, count)
+    core.counters.sides[lane.side].commands += count
+    if (!both) return
+    const follower = this.pair.lane(core.traffic.follower)
+    follower.prepare(this.context)
+    follower.send(batch.buf, batch.start, batch.end, batch, count)
+    core.counters.sides[follower.side].commands += count
+  }
+
+  /** One command off the hot path; false where the session parked on it. */
+  #oneByOne(large: LargeFrame | null): boolean {
+    const scanner = this.#reader.scanner
+    const args = large === null ? scanner : shown(large)
+    const spec = specOf(args)
+    const frame: Frame =
+      large === null
+        ? { buf: scanner.buf, start: scanner.frameStart, end: scanner.position, pieces: null }
+        : { buf: args.buf, start: 0, end: 0, pieces: large.pieces }
+    const { core } = this.shared
+    if (!this.#again) {
+      core.counters.commands[spec.id] = (core.counters.commands[spec.id] as number) + 1
+      this.lastCommand = spec
+    }
+    const parkedBefore = this.#again
+    if (handleCommand(this, spec, args, frame) === 'parked') {
+      if (!parkedBefore) this.parkedSinceMs = core.turn.nowMs
+      this.#again = true
+      this.#parked = true
+      this.socket.pause()
+      return false
+    }
+    if (parkedBefore) core.counters.holdWait(core.turn.nowMs - this.parkedSinceMs)
+    this.#again = false
+    this.parkedSinceMs = 0
+    return true
+  }
+
+  #malformed(problem: string): void {
+    this.replies.answer(encodeError(`ERR ${problem}`))
+    this.closeAfterReplies()
+  }
+
+  /** Reads on, or not: bounded by what is owed to the client, by what it has not read, and by what its lane has waiting. */
+  #regulate(): void {
+    if (this.#closing) return
+    const { core } = this.shared
+    const full =
+      this.#parked ||
+      this.replies.length >= owedRepliesMax ||
+      this.output.congested ||
+      (this.replies.length > 0 && core.authorityLane(this.pair).bufferedBytes > core.limits.laneBufferBytes)
+    if (full === this.#paused) return
+    this.#paused = full
+    if (full) this.socket.pause()
+    else this.socket.resume()
+  }
+
+  /** Every reply is out, or the client has read what it left unread. */
+  #relieved(): void {
+    if (!this.#parked) this.#regulate()
+  }
+}
+
+/** Which argument is the command's only key; 0 where there are several, or none. */
+function singleKey(spec: CommandSpec, argc: number): number {
+  const first = spec.firstKey
+  const last = spec.lastKey < 0 ? argc + spec.lastKey : spec.lastKey
+  return first < argc && last >= first && last - first < spec.keyStep ? first : 0
+}
+
+/** A large frame's arguments, with values too long to be names left empty. */
+function shown(large: LargeFrame): ArgView {
+  const args: Buffer[] = []
+  for (let i = 0; i < large.argc; i++) args.push(large.argumentLength(i) > shownBytesMax ? Buffer.alloc(0) : large.argument(i))
+  return argViewOf(args)
+}

@@ -1,0 +1,33 @@
+/** Opens a socket to an endpoint: TCP, TLS or a unix socket. The only place where one is made for raw use. */
+import { connect as connectTcp, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { Endpoint } from './endpoint.ts'
+
+const keepAliveMs = 30_000
+
+/** The socket is connecting; `connected` is called once it can be written to (for TLS: once the peer is verified). */
+export function openSocket(endpoint: Endpoint, connected: () => void): Socket {
+  if (endpoint.kind === 'unix') return connectTcp({ path: endpoint.path }, connected)
+  if (endpoint.tls === null) {
+    return connectTcp(
+      { host: endpoint.host, port: endpoint.port, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs },
+      connected,
+    )
+  }
+  const { ca, cert, key, servername, rejectUnauthorized } = endpoint.tls
+  const socket = connectTls(
+    {
+      host: endpoint.host,
+      port: endpoint.port,
+      rejectUnauthorized,
+      ...(ca && { ca }),
+      ...(cert && { cert }),
+      ...(key && { key }),
+      ...(servername && { servername }),
+    },
+    connected,
+  )
+  socket.setNoDelay(true)
+  socket.setKeepAlive(true, keepAliveMs)
+  return socket
+}

@@ -1,0 +1,102 @@
+/** The first commands on a lane: who we are, what the server's clock says, and that the connection before this one is dead. */
+import { decodeAll, isReplyError, type Reply } from '../resp/decode.ts'
+import { encodeCommand } from '../resp/encode.ts'
+import type { Credentials, Lane } from './lane.ts'
+import type { Waiter } from './waiter.ts'
+
+export interface ServerName {
+  readonly family: string
+  readonly version: string
+}
+
+export interface HandshakeResult {
+  /** Why the connection is of no use now (the server is loading, say), or null. */
+  readonly fault: string | null
+  readonly admitted: boolean
+  /** The server's words where it did not admit us. */
+  readonly refusal: string | null
+  /** The server's clock minus ours. */
+  readonly clockOffsetMs: number
+  readonly clientId: number
+  /** As the server tells it, where it does. */
+  readonly server: ServerName | null
+  /** How long to wait where the old connection could not be killed and may still hold commands. */
+  readonly fenceWaitMs: number
+}
+
+/** Longer than any command of an ordinary client; the server reads and runs what an orphaned connection holds within this. */
+const unfencedWaitMs = 1_000
+
+export class Handshake implements Waiter {
+  readonly sums = false
+  readonly frame: Buffer
+  readonly count: number
+  #authenticates: boolean
+  #kills: boolean
+  #pieces: Buffer[] = []
+  #done: (result: HandshakeResult) => void
+  #sentAtMs = Date.now()
+
+  /** `formerClientId` 0: there was no connection before. */
+  constructor(credentials: Credentials, formerClientId: number, done: (result: HandshakeResult) => void) {
+    const { username, password } = credentials
+    const commands: string[][] = []
+    this.#authenticates = password !== null
+    if (password !== null) commands.push(username === null ? ['AUTH', password] : ['AUTH', username, password])
+    commands.push(['CLIENT', 'ID'], ['TIME'], ['PING'], ['INFO', 'server'])
+    this.#kills = formerClientId > 0
+    if (this.#kills) commands.push(['CLIENT', 'KILL', 'ID', String(formerClientId)])
+    this.frame = Buffer.concat(commands.map((argv) => encodeCommand(argv)))
+    this.count = commands.length
+    this.#done = done
+  }
+
+  take(_lane: Lane, chunk: Buffer, from: number, to: number, ended: boolean): void {
+    this.#pieces.push(chunk.subarray(from, to))
+    if (ended) this.#done(this.#read(decodeAll(Buffer.concat(this.#pieces))))
+  }
+
+  lost(): void {
+    // The lane reconnects and shakes hands anew.
+  }
+
+  #read(answers: Reply[]): HandshakeResult {
+    const auth = this.#authenticates ? answers.shift() : null
+    const [id, time, ping, info, kill] = answers
+    const refusal = isReplyError(auth ?? null) ? (auth as { error: string }).error : errorOf(ping)
+    const admitted = refusal === null
+    const waitsForServer = refusal !== null && /^(LOADING|MASTERDOWN|BUSY)\b/.test(refusal)
+    return {
+      fault: waitsForServer ? refusal : null,
+      admitted,
+      refusal,
+      clockOffsetMs: this.#clockOffset(time),
+      clientId: typeof id === 'number' ? id : 0,
+      server: serverName(info),
+      fenceWaitMs: this.#kills && !killed(kill) ? unfencedWaitMs : 0,
+    }
+  }
+
+  /** TIME was read somewhere between sending and now: half the round trip is the best guess. */
+  #clockOffset(time: Reply | undefined): number {
+    if (!Array.isArray(time) || time.length < 2) return 0
+    const serverMs = Number(String(time[0])) * 1000 + Number(String(time[1])) / 1000
+    return serverMs - (this.#sentAtMs + Date.now()) / 2
+  }
+}
+
+/** Valkey keeps `redis_version` for old tools and tells its own beside it. */
+function serverName(info: Reply | undefined): ServerName | null {
+  if (!Buffer.isBuffer(info)) return null
+  const text = info.toString()
+  const field = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1]
+  const valkey = field('valkey_version')
+  if (valkey !== undefined) return { family: 'valkey', version: valkey }
+  const version = field('redis_version')
+  return version === undefined ? null : { family: 'redis', version }
+}
+
+const errorOf = (reply: Reply | undefined): string | null => (isReplyError(reply) ? reply.error : null)
+
+/** `:1` and `:0` both mean that the old connection is gone. */
+const killed = (reply: Reply | undefined): boolean => typeof reply === 'number'

@@ -1,0 +1,341 @@
+/**
+ * One ordered, pipelined connection to one side, shared by everybody who may use it. Commands leave in the order of `send`, replies
+ * come back in that order to whoever waits. Never retries: what was not answered when the connection went is `lost`.
+ *
+ * After a loss the lane reconnects by itself. The new connection first kills the old one on the server (CLIENT KILL ID), so nothing
+ * that was sent before can still run once the lane is up again.
+ */
+import type { Socket } from 'node:net'
+import { encodeCommand } from '../resp/encode.ts'
+import { ReplyKind, ReplyScanner } from '../resp/reply-scanner.ts'
+import type { Side } from '../routing/modes.ts'
+import { openSocket } from './connect.ts'
+import type { Endpoint } from './endpoint.ts'
+import { Handshake, type HandshakeResult, type ServerName } from './handshake.ts'
+import { Outbox } from './outbox.ts'
+import type { Flushable, Turn } from './turn.ts'
+import { type Waiter, WaiterRing } from './waiter.ts'
+
+export interface LaneOwner {
+  /** Connected, admitted or not (`lane.admitted`). */
+  laneUp(lane: Lane): void
+  /** Every waiter has been told already. */
+  laneDown(lane: Lane, error: Error): void
+}
+
+export interface Credentials {
+  readonly username: string | null
+  readonly password: string | null
+}
+
+const stageBytes = 65_536
+const connectTimeoutMs = 5_000
+const backoffMinMs = 50
+const backoffMaxMs = 2_000
+/** Protocol 2, database 0: what a fresh connection speaks. */
+export const freshContext = 2
+export const contextOf = (protocol: number, db: number): number => db * 4 + protocol
+const contextDb = (context: number): number => context >> 2
+const contextProtocol = (context: number): number => context & 3
+
+export class Lane implements Flushable {
+  readonly side: Side
+  readonly endpoint: Endpoint
+  up = false
+  /** False where the server wants credentials that this lane does not have. */
+  admitted = true
+  /** The last refusal or fault, for status. */
+  lastError: string | null = null
+  clockOffsetMs = 0
+  /** What the server calls itself; the last answer where it is down now. */
+  server: ServerName = { family: 'redis', version: '7.0.0' }
+  /** Commands sent and not answered. */
+  inFlight = 0
+  /** When a reply last came, or the lane last went from idle to busy; turn clock. */
+  progressMs = 0
+  /** Of the waiter that just ended: sum over its replies' bytes, and how many were errors. */
+  sum = 0
+  errors = 0
+  bytesIn = 0
+  bytesOut = 0
+  #credentials: Credentials
+  #turn: Turn
+  #owner: LaneOwner
+  #socket: Socket | null = null
+  #ring = new WaiterRing()
+  #scanner = new ReplyScanner()
+  #outbox = new Outbox(stageBytes)
+  #queued = false
+  #left = 0
+  #errorWord = false
+  #context = freshContext
+  #drains: { at: number; done: (answered: boolean) => void }[] = []
+  #clientId = 0
+  #written = 0
+  #attempt = 0
+  #closed = false
+  #timer: NodeJS.Timeout | null = null
+
+  constructor(side: Side, endpoint: Endpoint, credentials: Credentials, turn: Turn, owner: LaneOwner) {
+    this.side = side
+    this.endpoint = endpoint
+    this.#credentials = credentials
+    this.#turn = turn
+    this.#owner = owner
+  }
+
+  get bufferedBytes(): number {
+    return this.#outbox.pendingBytes + (this.#socket?.writableLength ?? 0)
+  }
+
+  get paused(): boolean {
+    return this.#socket?.isPaused() ?? false
+  }
+
+  connect(): void {
+    if (this.#closed || this.#socket !== null) return
+    const socket = openSocket(this.endpoint, () => this.#shakeHands(socket))
+    this.#socket = socket
+    this.#timer = setTimeout(() => this.fail(new Error(`no connection within ${connectTimeoutMs} ms`)), connectTimeoutMs)
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk))
+    socket.on('error', (error) => socket === this.#socket && this.fail(error))
+    socket.on('close', () => socket === this.#socket && this.fail(new Error('the server closed the connection')))
+  }
+
+  /** Ends for good. Whoever still waits is told that the reply is lost. */
+  close(): void {
+    this.#closed = true
+    this.fail(new Error('closed'))
+  }
+
+  /** Brings the connection to a client's protocol and database; nothing where it is there already. */
+  prepare(context: number): void {
+    if (context === this.#context) return
+    if (contextProtocol(context) !== contextProtocol(this.#context)) this.#switch(['HELLO', String(contextProtocol(context))])
+    if (contextDb(context) !== contextDb(this.#context)) this.#switch(['SELECT', String(contextDb(context))])
+    this.#context = context
+  }
+
+  #switch(argv: string[]): void {
+    const frame = encodeCommand(argv)
+    this.send(frame, 0, frame.length, new ContextWaiter(argv.join(' ')), 1)
+  }
+
+  /** Sends `count` whole commands that lie in [start, end). Only while `up` (the handshake excepted). */
+  send(buf: Buffer, start: number, end: number, waiter: Waiter, count: number): void {
+    if (this.inFlight === 0) this.progressMs = this.#turn.nowMs
+    this.inFlight += count
+    this.#ring.push(waiter, count)
+    this.write(buf, start, end)
+  }
+
+  /** Announces `count` replies for commands whose bytes follow by `write`. */
+  expect(waiter: Waiter, count: number): void {
+    if (this.inFlight === 0) this.progressMs = this.#turn.nowMs
+    this.inFlight += count
+    this.#ring.push(waiter, count)
+  }
+
+  write(buf: Buffer, start: number, end: number): void {
+    this.bytesOut += end - start
+    this.#outbox.write(buf, start, end)
+    if (this.#queued) return
+    this.#queued = true
+    this.#turn.schedule(this)
+  }
+
+  flush(): void {
+    this.#queued = false
+    if (this.#socket !== null) this.#outbox.flush(this.#socket)
+  }
+
+  /** Calls `done` once everything sent so far is answered; at once if it is already. `false`: the connection went first. */
+  whenAnswered(done: (answered: boolean) => void): void {
+    if (this.#ring.empty) done(true)
+    else this.#drains.push({ at: this.#ring.tail, done })
+  }
+
+  /** Bytes that reached the kernel since the last call count as progress, too: a large value takes its time. */
+  noteWritten(): void {
+    const socket = this.#socket
+    if (socket === null) return
+    const written = socket.bytesWritten - socket.writableLength
+    if (written > this.#written) this.progressMs = this.#turn.nowMs
+    this.#written = written
+  }
+
+  pause(): void {
+    this.#socket?.pause()
+  }
+
+  resume(): void {
+    this.progressMs = this.#turn.tick()
+    this.#socket?.resume()
+  }
+
+  /** Cuts the connection: every waiter loses its reply, in order; then the lane reconnects unless it is closed. */
+  fail(error: Error): void {
+    const socket = this.#socket
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    if (socket === null) return
+    this.#socket = null
+    this.up = false
+    this.lastError = error.message
+    socket.destroy()
+    this.#outbox.discard()
+    this.#loseAll()
+    this.#scanner = new ReplyScanner()
+    this.#context = freshContext
+    this.#owner.laneDown(this, error)
+    if (this.#closed) return
+    const backoffMs = Math.min(backoffMaxMs, backoffMinMs * 2 ** this.#attempt++) * (0.5 + Math.random() / 2)
+    this.#timer = setTimeout(() => this.connect(), backoffMs)
+  }
+
+  #loseAll(): void {
+    const ring = this.#ring
+    const drains = this.#drains
+    let midReply = this.#scanner.midReply
+    let left = this.#left
+    this.#ring = new WaiterRing()
+    this.#drains = []
+    this.#left = 0
+    this.inFlight = 0
+    for (; !ring.empty; ring.shift()) {
+      ring.first.lost(this, left > 0 ? left : ring.firstCount, midReply)
+      left = 0
+      midReply = false
+    }
+    for (const drain of drains) drain.done(false)
+  }
+
+  #shakeHands(socket: Socket): void {
+    if (socket !== this.#socket) return
+    const handshake = new Handshake(this.#credentials, this.#clientId, (result) => this.#greeted(socket, result))
+    this.send(handshake.frame, 0, handshake.frame.length, handshake, handshake.count)
+  }
+
+  #greeted(socket: Socket, result: HandshakeResult): void {
+    if (socket !== this.#socket) return
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    if (result.fault !== null) return this.fail(new Error(result.fault))
+    this.admitted = result.admitted
+    this.lastError = result.refusal
+    this.clockOffsetMs = result.clockOffsetMs
+    if (result.server !== null) this.server = result.server
+    if (result.fenceWaitMs > 0) {
+      this.#timer = setTimeout(() => this.#opened(result), result.fenceWaitMs)
+    } else this.#opened(result)
+  }
+
+  #opened(result: HandshakeResult): void {
+    this.#timer = null
+    this.#clientId = result.clientId
+    this.#attempt = 0
+    this.up = true
+    this.#owner.laneUp(this)
+  }
+
+  #onData(chunk: Buffer): void {
+    this.bytesIn += chunk.length
+    this.progressMs = this.#turn.tick()
+    try {
+      this.#replies(chunk)
+    } catch (error) {
+      this.fail(error as Error)
+      return
+    }
+    while (this.#drains.length > 0 && (this.#drains[0] as { at: number }).at <= this.#ring.head) {
+      ;(this.#drains.shift() as { done: (answered: boolean) => void }).done(true)
+    }
+  }
+
+  #replies(chunk: Buffer): void {
+    const scanner = this.#scanner
+    const end = chunk.length
+    let position = 0
+    while (position < end) {
+      const ring = this.#ring
+      if (ring.empty) {
+        position = this.#unasked(chunk, position, end)
+        continue
+      }
+      const waiter = ring.first
+      const sums = waiter.sums
+      const from = position
+      let left = this.#left
+      if (left === 0) {
+        left = ring.firstCount
+        this.sum = 0
+        this.errors = 0
+      }
+      do {
+        const start = position
+        const wasMid = scanner.midReply
+        position = scanner.scan(chunk, position, end)
+        if (scanner.kind === ReplyKind.push) {
+          if (this.#isolatedPush(waiter, chunk, from, start, position, left)) return
+          break
+        }
+        if (sums) this.#addUp(chunk, start, position, wasMid)
+        if (!scanner.done) break
+        if (scanner.kind === ReplyKind.error || scanner.kind === ReplyKind.bulkError) this.errors++
+        left--
+      } while (left > 0 && position < end)
+      if (scanner.kind === ReplyKind.push) continue
+      this.#left = left
+      if (left === 0) {
+        this.inFlight -= ring.firstCount
+        ring.shift()
+      }
+      waiter.take(this, chunk, from, position, left === 0)
+      if (this.#socket === null) return
+    }
+  }
+
+  /** A push between two replies belongs to nobody here: what came before it is handed over, the push itself is dropped. */
+  #isolatedPush(waiter: Waiter, chunk: Buffer, from: number, start: number, end: number, left: number): boolean {
+    this.#left = left
+    if (start > from) waiter.take(this, chunk, from, start, false)
+    return end >= chunk.length || this.#socket === null
+  }
+
+  #unasked(chunk: Buffer, from: number, end: number): number {
+    const position = this.#scanner.scan(chunk, from, end)
+    if (this.#scanner.kind !== ReplyKind.push) throw new Error('the server sent a reply that nobody asked for')
+    return position
+  }
+
+  /** FNV-1a over the reply; of an error only its first word, since two servers may word the rest differently. */
+  #addUp(chunk: Buffer, from: number, to: number, continues: boolean): void {
+    if (!continues) this.#errorWord = this.#scanner.kind === ReplyKind.error
+    let sum = this.sum
+    if (this.#errorWord) {
+      for (let p = from; p < to; p++) {
+        if (chunk[p] === 32) break
+        sum = Math.imul(sum ^ (chunk[p] as number), 16777619)
+      }
+    } else for (let p = from; p < to; p++) sum = Math.imul(sum ^ (chunk[p] as number), 16777619)
+    this.sum = sum
+  }
+}
+
+/** A SELECT or HELLO that Ferry put between clients' commands. It was tried before; if it fails now, the lane cannot be trusted. */
+class ContextWaiter implements Waiter {
+  readonly sums = false
+  #what: string
+
+  constructor(what: string) {
+    this.#what = what
+  }
+
+  take(lane: Lane, _chunk: Buffer, _from: number, _to: number, ended: boolean): void {
+    if (ended && lane.errors > 0) lane.fail(new Error(`the server refused ${this.#what}`))
+  }
+
+  lost(): void {
+    // The lane's owner knows; nobody else waits for this.
+  }
+}

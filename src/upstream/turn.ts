@@ -1,0 +1,38 @@
+/**
+ * One turn of the event loop. Whatever wants to write to its socket is collected while sockets are read and flushed once, when the
+ * reading is over: one write per socket and turn, whoever caused it.
+ */
+export interface Flushable {
+  flush(): void
+}
+
+export class Turn {
+  /** Milliseconds of the monotonic clock, read once per chunk by whoever reads it; never goes back. */
+  nowMs = performance.now()
+  #due: Flushable[] = []
+  #spare: Flushable[] = []
+  #scheduled = false
+  #run = (): void => this.#flush()
+
+  /** The caller sees to it that an item is scheduled once per turn. */
+  schedule(item: Flushable): void {
+    this.#due.push(item)
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(this.#run)
+  }
+
+  tick(): number {
+    this.nowMs = performance.now()
+    return this.nowMs
+  }
+
+  #flush(): void {
+    const due = this.#due
+    this.#due = this.#spare
+    this.#scheduled = false
+    for (let i = 0; i < due.length; i++) (due[i] as Flushable).flush()
+    due.length = 0
+    this.#spare = due
+  }
+}

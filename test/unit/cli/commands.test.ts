@@ -1,0 +1,369 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type CliSetting, runCli, startControl, type TestControl } from '../../support/cli.ts'
+import { failedKey } from '../../support/fake-operations.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'ferry-cli-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+let control: TestControl
+beforeEach(async () => {
+  control = await startControl()
+})
+afterEach(() => control.close())
+
+const ferry = (line: string, setting: CliSetting = {}) =>
+  runCli(line.split(' '), { ...setting, env: { FERRY_CONTROL: control.address, ...setting.env } })
+
+const documentOf = (stdout: string): unknown => {
+  expect(stdout.endsWith('\n')).toBe(true)
+  expect(stdout.trimEnd().split('\n')).toHaveLength(1)
+  return JSON.parse(stdout)
+}
+
+const ansi = String.fromCharCode(27)
+
+describe('every command', () => {
+  test.each([
+    ['status', () => control.operations.status()],
+    ['traffic', () => control.operations.traffic()],
+    ['mover', () => control.operations.mover()],
+    ['mover status', () => control.operations.mover()],
+    ['errors', () => ({ total: 0, items: [], nextCursor: null })],
+    ['errors replay', () => ({ replayed: 0 })],
+  ])('%s --json is the API document, alone on stdout', async (line, expected) => {
+    const { status, stdout, stderr } = await ferry(`${line} --json`)
+    expect([status, stderr, documentOf(stdout)]).toEqual([0, '', expected()])
+  })
+
+  test.each([
+    'serve',
+    'demo',
+    'status',
+    'events',
+    'start',
+    'pause',
+    'resume',
+    'ramp',
+    'cutover',
+    'rollback',
+    'complete',
+    'traffic',
+    'mover',
+    'mover set',
+    'verify',
+    'errors',
+    'errors export',
+    'copy',
+  ])('%s --help shows examples, and nothing is asked', async (line) => {
+    const { status, stdout, stderr } = await runCli([...line.split(' '), '--help'], { env: { FERRY_CONTROL: '127.0.0.1:1' } })
+    expect([status, stderr]).toEqual([0, ''])
+    expect(stdout).toContain('Examples:\n  $ ')
+    expect(stdout).not.toContain(ansi)
+  })
+
+  test('colours on a terminal only, and not with NO_COLOR', async () => {
+    expect((await ferry('status', { isTTY: true })).stdout).toContain(ansi)
+    expect((await ferry('status')).stdout).not.toContain(ansi)
+    expect((await ferry('status', { isTTY: true, env: { NO_COLOR: '1' } })).stdout).not.toContain(ansi)
+    expect((await ferry('status', { env: { FORCE_COLOR: '1' } })).stdout).toContain(ansi)
+  })
+})
+
+describe('exit status and messages', () => {
+  test.each([
+    ['nonsense', 2],
+    ['status --nonsense', 2],
+    ['ramp', 2],
+    ['ramp 120', 2],
+    ['ramp many', 2],
+    ['start yolo', 2],
+    ['traffic --read-mode newest', 2],
+    ['mover set', 2],
+    ['verify --source redis://a', 2],
+    ['copy --target redis://b', 2],
+    ['serve -c /no/such.yaml', 3],
+    ['serve --source redis://a', 3],
+    ['status --token-file /no/such', 3],
+    ['status --control 127.0.0.1:1', 4],
+    ['events --control 127.0.0.1:1', 4],
+    ['ramp 5 --expected-phase cutover', 6],
+  ])('%s: %d', async (line, expected) => {
+    const human = await ferry(line)
+    expect([human.status, human.stdout]).toEqual([expected, ''])
+    expect(human.stderr).toMatch(/error/)
+    const machine = await ferry(`${line} --json`)
+    expect([machine.status, machine.stderr]).toEqual([expected, ''])
+    expect(documentOf(machine.stdout)).toEqual({
+      code: expect.any(String),
+      message: expect.any(String),
+      details: expect.any(Array),
+    })
+  })
+
+  test('a blocked step lists what blocks it', async () => {
+    control.operations.blockers = ['7 dirty keys', 'verification is too old']
+    const { status, stderr } = await ferry('cutover')
+    expect([status, stderr]).toEqual([
+      6,
+      expect.stringMatching(/blocked: .*\n {2}- 7 dirty keys\n {2}- verification is too old\n/),
+    ])
+    const dry = await ferry('cutover --dry-run')
+    expect(dry).toMatchObject({ status: 6, stdout: expect.stringContaining('blocks 7 dirty keys') })
+    control.operations.blockers = []
+    expect(await ferry('cutover --dry-run')).toMatchObject({ status: 0, stdout: expect.stringContaining('could be done now') })
+    expect(control.operations.document.phase).toBe('mirror')
+  })
+
+  test('tokens: from the environment or a file, and 6 without', async () => {
+    await control.close()
+    control = await startControl([{ token: 'token-for-reading', role: 'read' }])
+    const file = join(folder, 'token')
+    writeFileSync(file, 'token-for-reading\n')
+    expect((await ferry('status --json')).status).toBe(6)
+    expect((await ferry('status --json', { env: { FERRY_TOKEN: 'token-for-reading' } })).status).toBe(0)
+    expect((await ferry('status --json', { env: { FERRY_TOKEN_FILE: file } })).status).toBe(0)
+    expect((await ferry(`status --json --token-file ${file}`, { env: { FERRY_TOKEN: 'a wrong one' } })).status).toBe(0)
+    const refused = await ferry('pause', { env: { FERRY_TOKEN: 'token-for-reading' } })
+    expect([refused.status, refused.stderr]).toEqual([6, expect.stringContaining('forbidden: this needs the role operate')])
+  })
+})
+
+describe('migration', () => {
+  test('each step reaches the API with what was said', async () => {
+    for (const line of [
+      'start canary --reason why --expected-phase mirror',
+      'ramp 2.5',
+      'pause',
+      'resume',
+      'cutover',
+      'rollback --to observe',
+      'complete',
+    ]) {
+      const { status, stdout } = await ferry(line)
+      expect([status, stdout]).toEqual([0, expect.stringContaining(`${line.split(' ')[0]}: done`)])
+    }
+    expect(control.operations.calls).toEqual([
+      ['start', { strategy: 'canary', reason: 'why', expectedPhase: 'mirror' }],
+      ['ramp', { percent: 2.5 }],
+      ['pause', {}],
+      ['resume', {}],
+      ['cutover', {}],
+      ['rollback', { to: 'observe' }],
+      ['complete', {}],
+    ])
+  })
+
+  test('traffic and mover limits are set only where named', async () => {
+    await ferry('traffic --read-mode ratio --percent 5 --tenants a,b --reason slowly')
+    await ferry('mover set --keys-per-second 100 --batches-in-flight 2')
+    await ferry('mover pause')
+    expect(control.operations.calls).toEqual([
+      ['setTraffic', { readMode: 'ratio', readPercentage: 5, tenants: ['a', 'b'], reason: 'slowly' }],
+      ['setMover', { keysPerSecondMax: 100, batchesInFlight: 2 }],
+      ['mover', 'paused'],
+    ])
+  })
+})
+
+describe('status', () => {
+  test('for people', async () => {
+    const { stdout } = await ferry('status')
+    expect(stdout).toContain('Ferry 0.1.0  mirror, running (canary), authority source, up 1 min 1 s')
+    expect(stdout).toContain('[######------------------------] 20 % from the target, by slot')
+    expect(stdout).toContain(
+      '[###############---------------] 50.0 %, running (copy), 500 of 1,000 keys, 64.0 kB, 250 keys/s, 32.0 kB/s, 2 s left, 1 failed',
+    )
+    expect(stdout).toContain('7 dirty keys')
+  })
+
+  /** Runs a watch until `done` says so of what it has printed. */
+  async function watch(line: string, done: (stdout: string) => boolean, setting: CliSetting = {}) {
+    const stop = new AbortController()
+    let seen = ''
+    return ferry(line, {
+      ...setting,
+      signal: stop.signal,
+      onStdout: (text) => {
+        seen += text
+        setting.onStdout?.(seen)
+        if (done(seen)) stop.abort()
+      },
+    })
+  }
+
+  test('--watch off a terminal: one line per change, and a signal ends it well', async () => {
+    let reads = 0
+    const original = control.operations.status
+    control.operations.status = () => {
+      reads += 1
+      if (reads === 4) control.operations.document.traffic.readPercentage = 40
+      if (reads === 7) control.operations.document.phase = 'cutover'
+      return original()
+    }
+    const { status, stdout } = await watch('status --watch --interval 0.01', (text) => text.includes('cutover'))
+    expect(status).toBe(0)
+    const lines = stdout.trimEnd().split('\n')
+    expect(lines.map((line) => /phase=(\w+) .*reads=ratio:(\d+)%/.exec(line)?.slice(1))).toEqual([
+      ['mirror', '20'],
+      ['mirror', '40'],
+      ['cutover', '40'],
+    ])
+  })
+
+  test('--watch on a terminal draws in place; with --json one document per line', async () => {
+    const live = await watch('status --watch --interval 0.01', (text) => text.split('Ferry 0.1.0').length > 3, { isTTY: true })
+    expect(live.stdout).toContain(`${ansi}[13F${ansi}[J`)
+    const lines = await watch('status --watch --json --interval 0.01', (text) => text.split('\n').length > 3)
+    for (const line of lines.stdout.trimEnd().split('\n')) expect(JSON.parse(line)).toMatchObject({ phase: 'mirror' })
+  })
+
+  test('--watch tells when Ferry goes away', async () => {
+    let closed = false
+    const watched = await watch('status --watch --interval 0.01', () => false, {
+      onStdout: () => {
+        if (!closed) void control.close()
+        closed = true
+      },
+    })
+    expect(watched.status).toBe(4)
+    control = await startControl()
+  })
+})
+
+describe('events', () => {
+  test('those kept, one per line, and the end of a stream that was to go on is an error', async () => {
+    control.operations.log.record('phase', 'first', { reason: 'because', data: { keys: 3 } })
+    control.operations.log.record('mover', 'second')
+    expect((await ferry('events --no-follow')).stdout).toBe(
+      '2026-01-01T00:00:00.000Z #1 phase first (because) keys=3\n2026-01-01T00:00:00.000Z #2 mover second\n',
+    )
+    const { stdout } = await ferry('events --no-follow --json --after 1')
+    expect(documentOf(stdout)).toMatchObject({ id: 2, message: 'second' })
+    const ended = await ferry('events --json', { onStdout: () => void control.close() })
+    expect(ended.status).toBe(4)
+    control = await startControl()
+  })
+
+  test('what comes is told as it comes, until a signal', async () => {
+    const stop = new AbortController()
+    control.operations.log.record('phase', 'first')
+    const { status, stdout } = await ferry('events', {
+      signal: stop.signal,
+      onStdout: (text) => {
+        if (text.includes('first')) control.operations.log.record('phase', 'later')
+        else stop.abort()
+      },
+    })
+    expect([
+      status,
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.split(' ').at(-1)),
+    ]).toEqual([0, ['first', 'later']])
+  })
+})
+
+describe('verify', () => {
+  test('equal sides: 0', async () => {
+    const { status, stdout } = await ferry('verify')
+    expect([status, stdout.split('\n')[0]]).toEqual([0, 'compared 1,000 keys in 1 s: 0 differences'])
+  })
+
+  test('differences: 5 and what they are; repaired: 0', async () => {
+    const sample = { db: 0, keyBase64: 'YQ==', key: 'a', kind: 'missing' as const, detail: 'only on the source' }
+    control.operations.verdict = { differences: 1, missing: 2, ttlDifferences: 1, samples: [sample] }
+    const different = await ferry('verify --rounds 2')
+    expect(different.status).toBe(5)
+    expect(different.stdout).toMatch(
+      /4 differences\n.*2 missing on the target.*\nkind +db +key +detail\nmissing +0 +a +only on the source\n/,
+    )
+    expect((await ferry('verify --json')).status).toBe(5)
+    control.operations.verdict = { ...control.operations.verdict, repaired: 4 }
+    expect((await ferry('verify --repair')).status).toBe(0)
+    expect(control.operations.calls).toEqual([
+      ['verify', { rounds: 2 }],
+      ['verify', {}],
+      ['verify', { repair: true }],
+    ])
+  })
+
+  test('a comparison that failed: 1', async () => {
+    control.operations.verdict = { state: 'failed', error: 'target went away' }
+    expect(await ferry('verify')).toMatchObject({ status: 1, stderr: expect.stringContaining('target went away') })
+  })
+
+  test('both addresses: without a running Ferry', async () => {
+    const asked: unknown[] = []
+    const verify = async (options: unknown) => asked.push(options) + 4
+    const { status } = await ferry('verify --source redis://a --target redis://b --repair', { work: { verify } })
+    expect([status, asked]).toEqual([
+      5,
+      [{ source: 'redis://a', target: 'redis://b', repair: true, json: false, ttlToleranceMs: undefined, rounds: undefined }],
+    ])
+  })
+})
+
+describe('errors', () => {
+  test('a table with the way to the next page, an export, a replay of some', async () => {
+    control.operations.failed.push(failedKey(1), failedKey(2), failedKey(3))
+    const { stdout } = await ferry('errors list --limit 2')
+    expect(stdout).toMatch(
+      /^id +db +key .*\n1 +0 +key:1 .*OOM command not allowed\n2 .*\n3 keys in all\nmore: ferry errors list --cursor 2\n$/,
+    )
+    const exported = await ferry('errors export')
+    expect(
+      exported.stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown),
+    ).toEqual(control.operations.failed)
+    const file = join(folder, 'failed.ndjson')
+    expect(await ferry(`errors export --file ${file}`)).toMatchObject({ status: 0, stdout: '' })
+    expect(readFileSync(file, 'utf8')).toBe(exported.stdout)
+    await ferry('errors replay 1 3')
+    expect(control.operations.calls).toEqual([['replayErrors', [1, 3]]])
+  })
+})
+
+describe('what is done without a running Ferry', () => {
+  test('copy passes its options on and gives its exit status', async () => {
+    const asked: unknown[] = []
+    const copy = async (options: unknown) => asked.push(options) + 6
+    const env = { SOURCE_REDIS_URL: 'redis://a' }
+    expect(
+      (await ferry('copy --target redis://b --sweep --keys-per-second 5 --state c.sqlite --json', { work: { copy }, env }))
+        .status,
+    ).toBe(7)
+    expect(asked).toEqual([
+      { source: 'redis://a', target: 'redis://b', json: true, keysPerSecondMax: 5, sweep: true, state: 'c.sqlite' },
+    ])
+  })
+
+  test('demo too', async () => {
+    const asked: unknown[] = []
+    const demo = async (options: unknown) => asked.push(options) - 1
+    expect((await ferry('demo --keys 2000 --seconds 1 --break-hold', { work: { demo } })).status).toBe(0)
+    expect(asked).toEqual([{ json: false, keys: 2000, seconds: 1, breakHold: true }])
+  })
+
+  test('serve says where it listens, stays until a signal, and stops in order', async () => {
+    const stop = new AbortController()
+    const told: string[] = []
+    const serve = async (config: { phase: string; source: { url: string } }) => {
+      told.push(`${config.phase} ${config.source.url}`)
+      return { listening: ['127.0.0.1:7379'], stop: async () => void told.push('stopped') }
+    }
+    const { status, stdout } = await ferry('serve --source redis://a --target redis://b --phase mirror --read-mode old', {
+      work: { serve },
+      signal: stop.signal,
+      env: { FERRY_CONTROL: '127.0.0.1:7000' },
+      onStdout: () => stop.abort(),
+    })
+    expect([status, stdout]).toEqual([0, 'ferry listens on 127.0.0.1:7379, control at http://127.0.0.1:7000\n'])
+    expect(told).toEqual(['mirror redis://a', 'stopped'])
+  })
+})
