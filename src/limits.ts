@@ -59,3 +59,21 @@ export const controlBodyBytes = 256 * kibibyte
 
 /** DogStatsD's usual flush interval. */
 export const datadogTickMs = 10_000
+
+/** How long after two sides answered differently they are asked again: longer than any write that was on its way then. */
+export const secondLookMs = 100
+
+/** Differences that wait for their second look. Beyond it one is passed over: the next read of its key finds it again. */
+export const secondLooksMax = 1_000
+
+/** Differences may come by the thousand; each is counted, so many are told. */
+export const divergenceEventsPerSecondMax = 10
+
+/** Replies up to this size are kept until the other side's is there; longer ones are compared by checksum. */
+export const comparedReplyBytesMax = 4 * mebibyte
+
+/** A value in which a version is looked for: JSON of this size takes about 10 ms to read, in which everybody waits. */
+export const versionedValueBytesMax = mebibyte
+
+/** Open cursors that are remembered per client; the one used longest ago is forgotten. */
+export const cursorsPerClientMax = 1_000

@@ -54,7 +54,6 @@ export class OwnKeys {
     () => this.#sortedSet(),
     () => this.#stream(),
     () => this.#transaction(),
-    () => this.#watched(),
     () => this.#script(),
     () => this.#several(),
     () => this.#append(),
@@ -238,18 +237,6 @@ export class OwnKeys {
     this.#must(`GET ${key} in EXEC`, replies[1], value)
     this.#must(`GET ${key} after EXEC`, await this.#call('GET', key), value)
     this.#must(`GET ${counter} after EXEC`, await this.#call('GET', counter), replies[2])
-  }
-
-  /** Nobody else writes the key, so EXEC may answer null only where the authority changed in between: then nothing may have run. */
-  async #watched(): Promise<void> {
-    const [key, value] = [this.#key('string'), this.#client.random.word(16)]
-    const before = this.#expected.get(key)
-    await this.#call('WATCH', key)
-    const read = await this.#call('GET', key)
-    if (before !== undefined) this.#must(`GET ${key} under WATCH`, read, before)
-    const replies = await this.#client.transaction([['SET', key, value]])
-    if (replies) this.#expected.set(key, value)
-    this.#must(`GET ${key} after WATCH and EXEC`, await this.#call('GET', key), replies ? value : read)
   }
 
   async #script(): Promise<void> {

@@ -43,9 +43,10 @@ export class Healer {
   }
 
   #tick(): void {
-    const { journal, turn, traffic } = this.#core
+    const { journal, turn, traffic, board } = this.#core
     journal.save()
-    if (journal.size === 0 || !traffic.mirrored) return
+    // Behind a closed gate it is the flip that heals: an entry taken here could not be finished before the gate opens.
+    if (journal.size === 0 || !traffic.mirrored || board.gates > 0) return
     if (!this.#lanes.lane('source').up || !this.#lanes.lane('target').up) return
     while (this.#running < batchesMax) {
       const entries = journal.take(batchKeys, turn.tick())

@@ -17,7 +17,11 @@ export const ReplyKind = {
   integer: 58,
 } as const
 const depthMax = 128
-const digitsMax = 20
+/** What the counters can hold. */
+const countMax = 2 ** 31 - 1
+const digitsMax = 15
+/** In place of the number of digits: the CR is there, the LF is not yet. */
+const lengthEnded = 100
 
 /** A server that does not speak RESP. The connection cannot be used any more. */
 export class ReplyProblem extends Error {}
@@ -104,18 +108,20 @@ export class ReplyScanner {
     }
   }
 
+  /** A length, read strictly: whatever is misread here would give every later reply to the wrong client. */
   #sized(chunk: Buffer, from: number, end: number): number {
     let p = from
     while (p < end) {
       const byte = chunk[p++] as number
-      if (byte === LF) {
+      if (byte >= 48 && byte <= 57 && this.#digits < digitsMax) {
+        this.#number = this.#number * 10 + byte - 48
+        this.#digits++
+      } else if (byte === CR && this.#digits > 0 && this.#digits !== lengthEnded) this.#digits = lengthEnded
+      else if (byte === LF && this.#digits === lengthEnded) {
         this.#header()
         return p
-      }
-      if (byte >= 48 && byte <= 57) this.#number = this.#number * 10 + byte - 48
-      else if (byte === MINUS) this.#negative = true
-      else if (byte !== CR) throw new ReplyProblem('the server sent a length that is no number')
-      if (++this.#digits > digitsMax) throw new ReplyProblem('the server sent a length without end')
+      } else if (byte === MINUS && this.#digits === 0 && !this.#negative) this.#negative = true
+      else throw new ReplyProblem('the server sent a length that is no number')
     }
     return p
   }
@@ -123,6 +129,7 @@ export class ReplyScanner {
   #header(): void {
     const type = this.#type
     this.#type = 0
+    if (this.#negative && this.#number !== 1) throw new ReplyProblem('the server sent a length below zero')
     if (type === 36 || type === 33 || type === 61) {
       if (this.#negative) this.#elementDone()
       else this.#skip = this.#number + 2
@@ -137,6 +144,7 @@ export class ReplyScanner {
 
   #push(count: number, attribute: number): void {
     if (this.#depth >= depthMax) throw new ReplyProblem('the server sent a reply nested too deep')
+    if (count > countMax) throw new ReplyProblem('the server sent a reply of too many elements')
     this.#left[this.#depth] = count
     this.#attribute[this.#depth] = attribute
     this.#depth++

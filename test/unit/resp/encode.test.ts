@@ -7,7 +7,7 @@ describe('encodeCommand', () => {
     ['strings', ['GET', 'a'], '*2\r\n$3\r\nGET\r\n$1\r\na\r\n'],
     ['an empty string', ['SET', '', ''], '*3\r\n$3\r\nSET\r\n$0\r\n\r\n$0\r\n\r\n'],
     ['numbers', ['A', 0, -1, 1.5], '*4\r\n$1\r\nA\r\n$1\r\n0\r\n$2\r\n-1\r\n$3\r\n1.5\r\n'],
-    ['the longest numbers', [-Number.MAX_VALUE, Number.MIN_VALUE], '*2\r\n$23\r\n-1.7976931348623157e+308\r\n$6\r\n5e-324\r\n'],
+    ['the longest numbers', [-Number.MAX_VALUE, Number.MIN_VALUE], '*2\r\n$24\r\n-1.7976931348623157e+308\r\n$6\r\n5e-324\r\n'],
     ['UTF-8, measured in bytes', ['é€😀'], '*1\r\n$9\r\né€😀\r\n'],
     ['buffers', [Buffer.from('\r\n')], '*1\r\n$2\r\n\r\n\r\n'],
   ])('%s', (_, argv, wire) => expect(encodeCommand(argv).toString()).toBe(wire))

@@ -113,6 +113,7 @@ describe('what no server says', () => {
     ['a length of too many digits', `$${'9'.repeat(30)}\r\n`],
     ['129 arrays in each other', nested(129, '*1\r\n', ':1\r\n')],
     ['129 maps in each other', nested(129, '%1\r\n', ':1\r\n')],
+    ['more elements than can be counted', '*4294967297\r\n:1\r\n'],
     ['no digits', '$\r\n'],
     ['no digits in an array', '*\r\n'],
     ['minus alone', '$-\r\n'],
