@@ -1,18 +1,23 @@
 /** Every read that the hot path does not take: which side it is asked of, and the three read modes that ask more than one. */
-import { type ArgView, argBytes, argIs } from '../commands/arg-view.ts'
-import { type CommandSpec, Kind } from '../commands/spec.ts'
-import { otherSide, type Side } from '../routing/modes.ts'
+import { type ArgView, argIs } from '../commands/arg-view.ts'
+import { missRule } from '../commands/misses.ts'
+import { type CommandSpec, Compare, KeyForm, Kind } from '../commands/spec.ts'
+import { cursorsPerClientMax } from '../limits.ts'
+import type { Side } from '../routing/modes.ts'
 import { slotOf } from '../routing/slot.ts'
 import { stripeOf } from '../routing/stripe.ts'
+import { type VersionRule, VersionRules } from '../routing/versions.ts'
 import { Batch } from './batch.ts'
 import type { Client } from './client.ts'
-import { type DbKey, keysOf } from './command-keys.ts'
+import { type DbKey, framesIn, keysOf } from './command-keys.ts'
 import type { Core } from './core.ts'
 import { FallbackRead } from './fallback-read.ts'
 import { Stripe } from './order-board.ts'
 import { ReplicatedRead } from './replicated-read.ts'
+import { SecondLooks } from './second-looks.ts'
+import { covered } from './sided-read.ts'
 import { ReadPlan } from './traffic.ts'
-import { VersionRead, type VersionRules } from './version-read.ts'
+import { VersionRead } from './version-read.ts'
 import type { Frame } from './write-path.ts'
 
 const cursorAt: Readonly<Record<string, number>> = { scan: 1, sscan: 2, hscan: 2, zscan: 2 }
@@ -21,31 +26,52 @@ export class ReadPath {
   readonly #core: Core
   readonly #versions: VersionRules
   readonly #readRepair: boolean
-  /** Which side gave a client its cursors, per command. Dropped with the client. */
+  readonly #looks: SecondLooks
+  /** Which side gave a client its cursors, by command, database and key; the least recently used first. Dropped with the client. */
   readonly #cursors = new WeakMap<Client, Map<string, Side>>()
+  /** The clients' reads that may still have to be asked of the source. */
+  readonly #open = new WeakMap<Client, Set<FallbackRead>>()
 
-  constructor(core: Core, versions: VersionRules, readRepair: boolean) {
+  constructor(core: Core, versions: readonly VersionRule[], readRepair: boolean) {
     this.#core = core
-    this.#versions = versions
+    this.#versions = new VersionRules(versions)
     this.#readRepair = readRepair
+    this.#looks = new SecondLooks(core)
+  }
+
+  /** Whether a write of this client would overtake one of its reads: such a write calls `settle` before it leaves. */
+  unsettled(client: Client): boolean {
+    return (this.#open.get(client)?.size ?? 0) > 0
+  }
+
+  settle(client: Client): void {
+    for (const read of this.#open.get(client) ?? []) read.settle()
   }
 
   read(client: Client, spec: CommandSpec, args: ArgView, frame: Frame): void {
+    if (frame.pieces !== null) return this.#readLarge(client, spec, frame.pieces)
     const keys = spec.kind === Kind.ReadKeyless ? [] : (keysOf(spec, args, client.db) ?? [])
-    const settled = this.#settledSide(keys)
+    const settled = this.#settledSide(spec, keys)
     const cursor = cursorAt[spec.name]
     if (cursor !== undefined) return this.#ask(client, this.#cursorSide(client, spec, args, cursor, keys, settled), frame)
     if (settled !== null) return this.#ask(client, settled, frame)
-    if (this.#core.traffic.readPlan !== ReadPlan.compared || frame.pieces !== null) {
-      return this.#ask(client, this.#plannedSide(client, keys), frame)
+    if (this.#core.traffic.readPlan !== ReadPlan.compared) return this.#ask(client, this.#plannedSide(client, keys), frame)
+    this.#askBoth(client, spec, keys, frame)
+  }
+
+  /** A read of this size is rare: it is put together, since all of its keys count and it may have to be sent a second time. */
+  #readLarge(client: Client, spec: CommandSpec, pieces: readonly Buffer[]): void {
+    const buf = Buffer.concat(pieces)
+    for (const args of framesIn(buf, 0, buf.length)) {
+      return this.read(client, spec, args, { buf, start: 0, end: buf.length, pieces: null })
     }
-    this.#askBoth(client, spec, args, keys, frame)
   }
 
   /** Where there is no choice: the side that has the truth while the other may not, or has to be left alone. Null: both are good. */
-  #settledSide(keys: readonly DbKey[]): Side | null {
+  #settledSide(spec: CommandSpec, keys: readonly DbKey[]): Side | null {
     const { traffic, board, journal } = this.#core
-    if (!traffic.mirrored || keys.length === 0) return traffic.authority
+    // SORT reads keys whose names come from data: nobody can say beforehand whether one of them differs.
+    if (!traffic.mirrored || keys.length === 0 || spec.keyForm === KeyForm.Sort) return traffic.authority
     let side: Side | null = null
     for (const { db, key } of keys) {
       if ((board.flags[stripeOf(key, 0, key.length, db)] as number) === Stripe.free) continue
@@ -59,13 +85,13 @@ export class ReadPath {
   #plannedSide(client: Client, keys: readonly DbKey[]): Side {
     const { traffic } = this.#core
     const first = keys[0]
-    if (first === undefined || traffic.readPlan === ReadPlan.authority) return traffic.authority
+    if (first === undefined) return traffic.authority
     if (traffic.readPlan === ReadPlan.follower) return traffic.follower
     if (traffic.readPlan === ReadPlan.bySlot) {
       for (const { key } of keys) if (slotOf(key, 0, key.length) >= traffic.targetSlots) return 'source'
       return 'target'
     }
-    return this.clientSide(client)
+    return traffic.readPlan === ReadPlan.byClient ? this.clientSide(client) : traffic.authority
   }
 
   /** For `ratio` by connection or by tenant: the same client always reads from the same side. */
@@ -78,43 +104,63 @@ export class ReadPath {
   }
 
   #cursorSide(client: Client, spec: CommandSpec, args: ArgView, at: number, keys: readonly DbKey[], settled: Side | null): Side {
+    const { traffic } = this.#core
     const known = this.#cursors.get(client) ?? new Map<string, Side>()
-    const given = known.get(spec.name)
-    if (args.argc > at && !argIs(args, at, '0') && given !== undefined) return given
-    const side = settled ?? this.#plannedSide(client, keys)
-    known.set(spec.name, side)
     this.#cursors.set(client, known)
+    const name = `${spec.name} ${client.db} ${keys[0]?.key.toString('latin1') ?? ''}`
+    const given = known.get(name)
+    const continues = args.argc > at && !argIs(args, at, '0') && given !== undefined && traffic.mirrored
+    const side = continues ? given : (settled ?? this.#plannedSide(client, keys))
+    known.delete(name)
+    known.set(name, side)
+    if (known.size > cursorsPerClientMax) known.delete(known.keys().next().value as string)
     return side
   }
 
+  /** Of the authority, where the wanted side cannot be asked. */
   #ask(client: Client, wanted: Side, frame: Frame): void {
     const core = this.#core
     const preferred = client.pair.lane(wanted)
-    const lane = core.accepts(preferred)
-      ? preferred
-      : client.pair.lane(wanted === core.traffic.authority ? wanted : otherSide(wanted))
+    const lane = core.accepts(preferred) ? preferred : core.authorityLane(client.pair)
     const batch = new Batch(core, client, lane.side, false, frame.buf, frame.start, frame.end, 1)
     client.replies.push(batch)
     core.counters.sides[lane.side].commands++
     lane.prepare(client.context)
-    if (frame.pieces === null) return lane.send(frame.buf, frame.start, frame.end, batch, 1)
-    lane.expect(batch, 1)
-    for (const piece of frame.pieces) lane.write(piece, 0, piece.length)
+    lane.send(frame.buf, frame.start, frame.end, batch, 1)
   }
 
-  #askBoth(client: Client, spec: CommandSpec, args: ArgView, keys: readonly DbKey[], frame: Frame): void {
-    const { traffic } = this.#core
-    if (this.#core.followerLane(client.pair) === null) return this.#ask(client, traffic.authority, frame)
-    const bytes = Buffer.from(frame.buf.subarray(frame.start, frame.end))
+  #askBoth(client: Client, spec: CommandSpec, keys: readonly DbKey[], frame: Frame): void {
+    const core = this.#core
+    const { traffic } = core
+    if (core.followerLane(client.pair) === null) return this.#ask(client, traffic.authority, frame)
     switch (traffic.wish.readMode) {
       case 'fallback-on-miss':
-        return new FallbackRead(this.#core, client, spec, ownArgs(args), keys, bytes, this.#readRepair).start()
-      case 'version-compare':
-        return new VersionRead(this.#core, client, spec, keys, bytes, this.#versions).start()
+        return this.#askTargetFirst(client, spec, keys, frame)
+      case 'version-compare': {
+        const only = keys.length === 1 ? (keys[0] as DbKey) : null
+        const rule = only === null ? null : this.#versions.ruleFor(only.key)
+        if (only === null || rule === null) return this.#ask(client, traffic.authority, frame)
+        return new VersionRead(core, client, spec, only, bytesOf(frame), rule, this.#looks).start()
+      }
       default:
-        return new ReplicatedRead(this.#core, client, spec, keys, bytes).start()
+        if (spec.compare === Compare.Never) return this.#ask(client, traffic.authority, frame)
+        return new ReplicatedRead(core, client, spec, keys, bytesOf(frame), this.#looks).start()
     }
+  }
+
+  #askTargetFirst(client: Client, spec: CommandSpec, keys: readonly DbKey[], frame: Frame): void {
+    const core = this.#core
+    if (core.traffic.authority === 'target') return this.#ask(client, 'target', frame)
+    const rule = missRule(spec)
+    // What the target says does not show whether it had everything it takes: then only a side that has everything may say it.
+    if (rule === undefined || (rule.combines && keys.length > 1)) {
+      return this.#ask(client, covered(core, keys) ? 'target' : 'source', frame)
+    }
+    const open = this.#open.get(client) ?? new Set<FallbackRead>()
+    this.#open.set(client, open)
+    new FallbackRead(core, client, spec, keys, bytesOf(frame), this.#readRepair, open).start()
   }
 }
 
-const ownArgs = (args: ArgView): Buffer[] => Array.from({ length: args.argc }, (_, i) => Buffer.from(argBytes(args, i)))
+/** A copy: the chunk that the frame came in may be large, and does not have to live as long as the read. */
+const bytesOf = (frame: Frame): Buffer => Buffer.from(frame.buf.subarray(frame.start, frame.end))

@@ -1,7 +1,7 @@
 /** `ferry verify --source … --target …`: the comparison without a running Ferry. Repair copies straight from the source; nothing else may write meanwhile. */
 import { ttlToleranceMs as ttlToleranceDefaultMs } from '../limits.ts'
-import { parseEndpoint } from '../upstream/endpoint.ts'
 import { connectClient } from '../upstream/client-factory.ts'
+import { parseEndpoint } from '../upstream/endpoint.ts'
 import { progressLine, standAlone, untilSignal } from './stand-alone.ts'
 import { Verification } from './verify.ts'
 
@@ -34,7 +34,9 @@ export async function runVerify(options: Options): Promise<number> {
       settleMs,
       signal,
       ...(alone !== null && { repair: (keys) => alone.copyKeys(keys) }),
-      ...(!options.json && { onProgress: (report) => progressLine(`compared ${report.keysCompared} keys, ${report.keysPerSecond}/s`) }),
+      ...(!options.json && {
+        onProgress: (report) => progressLine(`compared ${report.keysCompared} keys, ${report.keysPerSecond}/s`),
+      }),
     },
   })
   try {
@@ -47,7 +49,8 @@ export async function runVerify(options: Options): Promise<number> {
         `compared ${report.keysCompared} keys: ${report.differences} different, ${report.missing} missing, ${report.extra} extra, ` +
           `${report.ttlDifferences} with another expiry; ${report.repaired} repaired\n`,
       )
-      for (const sample of report.samples) process.stdout.write(`  db ${sample.db} ${sample.kind} ${sample.key}: ${sample.detail}\n`)
+      for (const sample of report.samples)
+        process.stdout.write(`  db ${sample.db} ${sample.kind} ${sample.key}: ${sample.detail}\n`)
     }
     return found - report.repaired > 0 ? exits.different : exits.equal
   } finally {

@@ -1,6 +1,6 @@
 /** What a verification tells, while it runs and at its end. The same shape as the control API's document. */
 
-import { printable } from './printable.ts'
+import { printable } from '../resp/printable.ts'
 import type { Finding } from './verify-compare.ts'
 
 export interface VerificationReport {

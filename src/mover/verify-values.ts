@@ -2,7 +2,7 @@
  * Values compared by meaning, in windows, so that a value of any size takes bounded memory. Each gives what differs, or null.
  * Nothing holds the key still meanwhile: a value that changes can look different, which the next round corrects.
  */
-import { printable } from './printable.ts'
+import { printable } from '../resp/printable.ts'
 import { sameHyperLogLog } from './verify-hll.ts'
 import { answered, both, bothLists, bothNumbers, list, type Pair, scanElements, windowElements } from './verify-pair.ts'
 import type { Reply, VerifyPipe } from './verify-pipe.ts'

@@ -1,8 +1,8 @@
 /** What the control API may ask, answered by the parts. One line each, or it belongs elsewhere. */
 import type { Operations } from '../control/operations.ts'
 import type { FailedKey, MigrationAnswer } from '../control/schemas.ts'
-import { printable } from '../mover/printable.ts'
 import type { StepAnswer } from '../migration/migration.ts'
+import { printable } from '../resp/printable.ts'
 import type { FailedEntry } from '../state/store.ts'
 import type { Parts } from './parts.ts'
 import { statusOf, trafficOf } from './status.ts'
@@ -71,7 +71,10 @@ export function operationsOf(parts: Parts, verifications: Verifications, drainin
     divergence: () => ({
       total: core.counters.divergencesTotal,
       byFamily: Object.fromEntries(core.counters.divergences),
-      recent: core.events.since(0).filter((event) => event.kind === 'divergence').slice(-recentDivergences),
+      recent: core.events
+        .since(0)
+        .filter((event) => event.kind === 'divergence')
+        .slice(-recentDivergences),
     }),
     events: (after, listener) => core.events.follow(after, listener),
   }

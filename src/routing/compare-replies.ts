@@ -2,7 +2,7 @@
  * Whether two sides' replies to one read say the same: byte for byte, then by meaning. What the protocol and the versions of two servers
  * leave open (the order of a set, the form of a nil, how a double is written, an error's wording) does not count as a difference.
  */
-import { Compare, type CommandSpec } from '../commands/spec.ts'
+import { type CommandSpec, Compare } from '../commands/spec.ts'
 import { ttlToleranceMs } from '../limits.ts'
 import { decodeReply, isReplyError, type Reply } from '../resp/decode.ts'
 

@@ -41,8 +41,7 @@ const owedRepliesMax = 4096
 /** Arguments of a large frame that are looked at; longer ones are values. */
 const shownBytesMax = 65_536
 
-/** Reads whose cursor belongs to the side that gave it: never on the hot path. */
-const sticky = new Set(['scan', 'sscan', 'hscan', 'zscan'])
+const plainSet = lookup(Buffer.from('set'), 0, 3)
 
 export class Session implements Client {
   readonly id: number
@@ -216,7 +215,9 @@ export class Session implements Client {
     const kind = spec.kind
     if (kind === Kind.ReadPlain) return this.#quickRead(spec, scanner)
     if (this.#writesOne && spec.write && !spec.mayBlock && kind <= Kind.Publish) return this.#authorityPlan
-    if (kind !== Kind.WritePlain || !this.#writesBoth) return Plan.slow
+    if (!this.#writesBoth) return Plan.slow
+    // A SET without options is the most common write of all, and as plain as any.
+    if (kind !== Kind.WritePlain && !(spec === plainSet && scanner.argc === 3)) return Plan.slow
     const at = singleKey(spec, scanner.argc)
     if (at === 0) return Plan.slow
     const stripe = stripeOf(scanner.buf, scanner.offsets[2 * at] as number, scanner.offsets[2 * at + 1] as number, this.db)
@@ -224,7 +225,8 @@ export class Session implements Client {
   }
 
   #quickRead(spec: CommandSpec, scanner: RequestScanner): number {
-    if (this.#reads === Reads.slow || sticky.has(spec.name)) return Plan.slow
+    // A cursor belongs to the side that gave it.
+    if (this.#reads === Reads.slow || spec.cursor) return Plan.slow
     if (this.#reads === Reads.authority) return this.#authorityPlan
     const at = singleKey(spec, scanner.argc)
     if (at === 0) return Plan.slow
