@@ -4,7 +4,6 @@
  */
 import { isMiss, missingElements, missRule } from '../commands/misses.ts'
 import type { CommandSpec } from '../commands/spec.ts'
-import { wireError } from '../errors.ts'
 import { mergeElements } from '../routing/merge-replies.ts'
 import type { Side } from '../routing/modes.ts'
 import type { Lane } from '../upstream/lane.ts'
@@ -149,14 +148,10 @@ export class FallbackRead extends SidedRead {
 
   /** That the target does not have it proves nothing. */
   #refuseSource(): void {
-    const lane = this.pair.source
     this.#served = true
     this.#open.delete(this)
-    if (this.answers.source.state === 'lost') return this.refuse(lane)
-    this.core.counters.clientError('authority-unavailable')
-    const reason = lane.lastError ?? 'connecting'
-    const error = wireError('authority-unavailable', `source is not reachable (${reason}), and the target did not have it`)
-    this.client.replies.deliver(this, error, 0, error.length, true)
+    if (this.answers.source.state === 'lost') this.refuse(this.pair.source)
+    else this.refuseUnasked(this.pair.source)
   }
 }
 

@@ -15,7 +15,7 @@ import { FallbackRead } from './fallback-read.ts'
 import { Stripe } from './order-board.ts'
 import { ReplicatedRead } from './replicated-read.ts'
 import { SecondLooks } from './second-looks.ts'
-import { covered } from './sided-read.ts'
+import { covered, type SidedRead } from './sided-read.ts'
 import { ReadPlan } from './traffic.ts'
 import { VersionRead } from './version-read.ts'
 import type { Frame } from './write-path.ts'
@@ -49,22 +49,33 @@ export class ReadPath {
   }
 
   read(client: Client, spec: CommandSpec, args: ArgView, frame: Frame): void {
-    if (frame.pieces !== null) return this.#readLarge(client, spec, frame.pieces)
+    if (frame.pieces !== null) {
+      this.#readLarge(client, spec, frame.pieces)
+      return
+    }
     const keys = spec.kind === Kind.ReadKeyless ? [] : (keysOf(spec, args, client.db) ?? [])
-    const settled = this.#settledSide(spec, keys)
-    const cursor = cursorAt[spec.name]
-    if (cursor !== undefined) return this.#ask(client, this.#cursorSide(client, spec, args, cursor, keys, settled), frame)
-    if (settled !== null) return this.#ask(client, settled, frame)
-    if (this.#core.traffic.readPlan !== ReadPlan.compared) return this.#ask(client, this.#plannedSide(client, keys), frame)
-    this.#askBoth(client, spec, keys, frame)
+    const side = this.#sideFor(client, spec, args, keys)
+    if (side === null) this.#sidedRead(client, spec, keys, frame).start()
+    else this.#ask(client, side, frame)
   }
 
   /** A read of this size is rare: it is put together, since all of its keys count and it may have to be sent a second time. */
   #readLarge(client: Client, spec: CommandSpec, pieces: readonly Buffer[]): void {
     const buf = Buffer.concat(pieces)
     for (const args of framesIn(buf, 0, buf.length)) {
-      return this.read(client, spec, args, { buf, start: 0, end: buf.length, pieces: null })
+      this.read(client, spec, args, { buf, start: 0, end: buf.length, pieces: null })
     }
+  }
+
+  /** Null: more than one side has to be asked. */
+  #sideFor(client: Client, spec: CommandSpec, args: ArgView, keys: readonly DbKey[]): Side | null {
+    const settled = this.#settledSide(spec, keys)
+    const cursor = cursorAt[spec.name]
+    if (cursor !== undefined) return this.#cursorSide(client, spec, args, cursor, keys, settled)
+    if (settled !== null) return settled
+    return this.#core.traffic.readPlan === ReadPlan.compared
+      ? this.#soleSide(client, spec, keys)
+      : this.#plannedSide(client, keys)
   }
 
   /** Where there is no choice: the side that has the truth while the other may not, or has to be left alone. Null: both are good. */
@@ -129,38 +140,50 @@ export class ReadPath {
     lane.send(frame.buf, frame.start, frame.end, batch, 1)
   }
 
-  #askBoth(client: Client, spec: CommandSpec, keys: readonly DbKey[], frame: Frame): void {
+  /** In the modes that ask more than one side: the one that is enough for this read, or null. */
+  #soleSide(client: Client, spec: CommandSpec, keys: readonly DbKey[]): Side | null {
     const core = this.#core
-    const { traffic } = core
-    if (core.followerLane(client.pair) === null) return this.#ask(client, traffic.authority, frame)
-    switch (traffic.wish.readMode) {
+    const { authority, wish } = core.traffic
+    if (core.followerLane(client.pair) === null) return authority
+    switch (wish.readMode) {
       case 'fallback-on-miss':
-        return this.#askTargetFirst(client, spec, keys, frame)
-      case 'version-compare': {
-        const only = keys.length === 1 ? (keys[0] as DbKey) : null
-        const rule = only === null ? null : this.#versions.ruleFor(only.key)
-        if (only === null || rule === null) return this.#ask(client, traffic.authority, frame)
-        return new VersionRead(core, client, spec, only, bytesOf(frame), rule, this.#looks).start()
-      }
+        return authority === 'target' ? authority : this.#sideThatKnows(spec, keys)
+      case 'version-compare':
+        return this.#versionRule(keys) === null ? authority : null
       default:
-        if (spec.compare === Compare.Never) return this.#ask(client, traffic.authority, frame)
-        return new ReplicatedRead(core, client, spec, keys, bytesOf(frame), this.#looks).start()
+        return spec.compare === Compare.Never ? authority : null
     }
   }
 
-  #askTargetFirst(client: Client, spec: CommandSpec, keys: readonly DbKey[], frame: Frame): void {
-    const core = this.#core
-    if (core.traffic.authority === 'target') return this.#ask(client, 'target', frame)
+  /** Null where the target's reply shows whether the target had it; else a side that has everything, since only that may say it. */
+  #sideThatKnows(spec: CommandSpec, keys: readonly DbKey[]): Side | null {
     const rule = missRule(spec)
-    // What the target says does not show whether it had everything it takes: then only a side that has everything may say it.
-    if (rule === undefined || (rule.combines && keys.length > 1)) {
-      return this.#ask(client, covered(core, keys) ? 'target' : 'source', frame)
+    if (rule !== undefined && !(rule.combines && keys.length > 1)) return null
+    return covered(this.#core, keys) ? 'target' : 'source'
+  }
+
+  /** A read of several keys has no one version. */
+  #versionRule(keys: readonly DbKey[]): VersionRule | null {
+    return keys.length === 1 ? this.#versions.ruleFor((keys[0] as DbKey).key) : null
+  }
+
+  #sidedRead(client: Client, spec: CommandSpec, keys: readonly DbKey[], frame: Frame): SidedRead {
+    const core = this.#core
+    // A copy: the chunk that the frame came in may be large, and does not have to live as long as the read.
+    const bytes = Buffer.from(frame.buf.subarray(frame.start, frame.end))
+    switch (core.traffic.wish.readMode) {
+      case 'fallback-on-miss':
+        return new FallbackRead(core, client, spec, keys, bytes, this.#readRepair, this.#openOf(client))
+      case 'version-compare':
+        return new VersionRead(core, client, spec, keys, bytes, this.#versionRule(keys) as VersionRule, this.#looks)
+      default:
+        return new ReplicatedRead(core, client, spec, keys, bytes, this.#looks)
     }
+  }
+
+  #openOf(client: Client): Set<FallbackRead> {
     const open = this.#open.get(client) ?? new Set<FallbackRead>()
     this.#open.set(client, open)
-    new FallbackRead(core, client, spec, keys, bytesOf(frame), this.#readRepair, open).start()
+    return open
   }
 }
-
-/** A copy: the chunk that the frame came in may be large, and does not have to live as long as the read. */
-const bytesOf = (frame: Frame): Buffer => Buffer.from(frame.buf.subarray(frame.start, frame.end))

@@ -7,7 +7,6 @@ import { versionedValueBytesMax } from '../limits.ts'
 import { replyEnd } from '../resp/reply-elements.ts'
 import { otherSide, type Side, sides } from '../routing/modes.ts'
 import { compareVersions, type VersionRule, versionIn, versionQuery } from '../routing/versions.ts'
-import type { Lane } from '../upstream/lane.ts'
 import type { Client } from './client.ts'
 import type { DbKey } from './command-keys.ts'
 import type { Core } from './core.ts'
@@ -21,13 +20,22 @@ export class VersionRead extends SidedRead {
   /** Asks for the version right behind the read, on the same connection; null where the value itself is the reply. */
   readonly #query: Buffer | null
 
-  constructor(core: Core, client: Client, spec: CommandSpec, key: DbKey, frame: Buffer, rule: VersionRule, looks: SecondLooks) {
-    super(core, client, spec, [key], frame)
+  /** `keys`: exactly one, that `rule` is for. */
+  constructor(
+    core: Core,
+    client: Client,
+    spec: CommandSpec,
+    keys: readonly DbKey[],
+    frame: Buffer,
+    rule: VersionRule,
+    looks: SecondLooks,
+  ) {
+    super(core, client, spec, keys, frame)
     this.#rule = rule
     this.#looks = looks
     this.#authority = core.traffic.authority
     const inReply = spec.name === 'get' && (rule.kind === 'number' || rule.kind === 'json-path')
-    this.#query = inReply ? null : versionQuery(rule, key.key)
+    this.#query = inReply ? null : versionQuery(rule, (keys[0] as DbKey).key)
   }
 
   start(): void {
@@ -47,23 +55,27 @@ export class VersionRead extends SidedRead {
   #settle(): void {
     const { source, target } = this.answers
     if (source.state === 'asked' || target.state === 'asked') return
-    if (source.state === 'lost' || target.state === 'lost') return this.#serveWhatIsLeft()
+    if (source.state === 'lost' || target.state === 'lost') {
+      this.#serveWhatIsLeft()
+      return
+    }
     const newer = newerSide(this.#rule, this.#query !== null, this.whole('source'), this.whole('target'))
-    const winner = newer ?? this.#authority
-    const answer = this.whole(winner)
-    this.serve(winner, this.#query === null ? answer : answer.subarray(0, replyEnd(answer, 0)))
+    this.#serveFrom(newer ?? this.#authority)
     if (newer !== null) this.#healLater()
   }
 
   #serveWhatIsLeft(): void {
-    const { answers } = this
-    const lost = answers[this.#authority].state === 'lost' ? this.#authority : otherSide(this.#authority)
-    const left = otherSide(lost)
-    // Before it was copied, what the follower says about a key is not worth more than an error.
-    const worthless = lost === this.#authority && !covered(this.core, this.keys)
-    if (answers[left].state === 'lost' || worthless) return this.refuse(this.pair.lane(lost))
-    const answer = this.whole(left)
-    this.serve(left, this.#query === null ? answer : answer.subarray(0, replyEnd(answer, 0)))
+    const authorityLost = this.answers[this.#authority].state === 'lost'
+    const left = authorityLost ? otherSide(this.#authority) : this.#authority
+    // What the follower says about a key that was not copied yet is not worth more than an error.
+    const worthless = authorityLost && !covered(this.core, this.keys)
+    if (this.answers[left].state === 'lost' || worthless) this.refuse(this.pair.lane(this.#authority))
+    else this.#serveFrom(left)
+  }
+
+  #serveFrom(side: Side): void {
+    const answer = this.whole(side)
+    this.serve(side, this.#query === null ? answer : answer.subarray(0, replyEnd(answer, 0)))
   }
 
   #healLater(): void {

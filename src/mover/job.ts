@@ -162,7 +162,10 @@ export class MoverJob {
     this.#pass = pass
     const counts = await this.#patiently(run, () => keyCounts(this.#lanes.lane(scanned)))
     this.#total = [...(counts ?? new Map<number, number>()).values()].reduce((sum, keys) => sum + keys, 0)
-    if (pass === 'sweep') this.#counts.scanned = 0
+    if (pass === 'sweep') {
+      this.#counts.scanned = from === null ? 0 : this.#counts.scanned
+      this.#rates.keys = new Rate()
+    }
     for (const db of [...(counts?.keys() ?? [])].sort((a, b) => a - b)) {
       if (from !== null && db < from.db) continue
       await this.#scanDatabase(pass, run, scanned, db, from !== null && db === from.db ? from.cursor : '0')
@@ -170,18 +173,23 @@ export class MoverJob {
     while (this.#inFlight > 0) await this.#slot(0)
   }
 
+  /** The next page is asked for while this one is copied, so the scan never waits for the copies. */
   async #scanDatabase(pass: Pass, run: number, scanned: Side, db: number, start: string): Promise<void> {
+    const ask = (cursor: string): Promise<Page | null> =>
+      this.#patiently(run, () => scanPage(this.#lanes.lane(scanned), db, cursor, this.limits.batchKeys))
     let cursor = start
-    do {
+    let coming: Promise<Page | null> | null = ask(cursor)
+    while (coming !== null) {
+      const page: Page | null = await coming
       await this.#mayGoOn()
-      if (!this.#alive(run)) return
-      const at = cursor
-      const page: Page | null = await this.#patiently(run, () => scanPage(this.#lanes.lane(scanned), db, at, this.limits.batchKeys))
-      if (page === null) return
-      cursor = page.next
-      await this.#work(pass, run, db, at, page)
+      if (page === null || !this.#alive(run)) return
+      coming = page.next === '0' ? null : ask(page.next)
+      // Whoever stops the job leaves the page that is coming to nobody.
+      coming?.catch(() => undefined)
+      await this.#work(pass, run, db, cursor, page)
       this.#checkpoint(false)
-    } while (cursor !== '0')
+      cursor = page.next
+    }
   }
 
   /** Hands a page over in batches; waits only for a free place, not for the copies. */

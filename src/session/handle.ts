@@ -11,7 +11,8 @@ import { handleTransaction, queueCommand } from './transaction.ts'
 
 export function handleCommand(session: Session, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
   if (spec.kind === Kind.Transaction) return withAuthority(session, () => handleTransaction(session, spec, args))
-  if (spec.kind === Kind.Session && session.transaction === null) return handleLocal(session, spec, args, frame)
+  const local = session.transaction === null || spec.name === 'reset' || spec.name === 'quit'
+  if (spec.kind === Kind.Session && local) return handleLocal(session, spec, args, frame)
   const refusal = refusalOf(spec, args)
   if (refusal !== null) {
     session.transaction?.fail()

@@ -37,8 +37,11 @@ export class Transaction {
 export function handleTransaction(session: Session, spec: CommandSpec, args: ArgView): Sent {
   const open = session.transaction
   if (args.argc !== 1 && spec.name !== 'watch') {
+    const problem = `wrong number of arguments for '${spec.name}' command`
+    // An EXEC that is wrong itself ends the transaction, as on a server; any other wrong command only spoils it.
+    if (spec.name === 'exec') session.transaction = null
     open?.fail()
-    return answer(session, encodeError(`ERR wrong number of arguments for '${spec.name}' command`))
+    return answer(session, encodeError(spec.name === 'exec' ? `EXECABORT Transaction discarded because of: ${problem}` : `ERR ${problem}`))
   }
   switch (spec.name) {
     case 'multi':
