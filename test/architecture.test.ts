@@ -28,6 +28,7 @@ const layers: readonly { folder: string; only?: readonly string[] }[] = [
   { folder: 'migration' }, // phases and gates over all of the above
   { folder: 'config', only: ['.', 'routing', 'upstream/endpoint.ts'] }, // words and addresses; what runs is built from it, never by it
   { folder: 'control', only: ['.', 'routing', 'observe'] }, // reaches the running process through its own operations.ts alone
+  { folder: 'process' }, // the parts of one running process put together, and what the control API may ask of them
   { folder: 'main.ts' }, // the composition root: builds the process out of all of the above
   { folder: 'demo' }, // a user of Ferry: may use all but the command line
   { folder: 'cli' }, // nobody imports it

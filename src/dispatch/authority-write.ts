@@ -1,8 +1,7 @@
 /** A write that runs on the authority alone, because two servers could make something different of it. Its keys are in the journal. */
 import { wireError } from '../errors.ts'
 import type { Side } from '../routing/modes.ts'
-import type { Lane } from '../upstream/lane.ts'
-import type { Waiter } from '../upstream/waiter.ts'
+import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import type { Client } from './client.ts'
 import type { Core } from './core.ts'
 import { ReplySlot } from './reply-queue.ts'
@@ -25,7 +24,7 @@ export class AuthorityWrite extends ReplySlot implements Waiter {
     this.#sentMs = core.turn.nowMs
   }
 
-  take(lane: Lane, chunk: Buffer, from: number, to: number, ended: boolean): void {
+  take(lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
     this.#client.replies.deliver(this, chunk, from, to, ended)
     if (!ended) return this.#client.pressed(lane)
     const tookUs = (this.#core.turn.nowMs - this.#sentMs) * 1000
@@ -35,7 +34,7 @@ export class AuthorityWrite extends ReplySlot implements Waiter {
     if (lane.errors === 0) this.#doubtAll()
   }
 
-  lost(lane: Lane, _left: number, midReply: boolean): void {
+  lost(lane: ReplyLane, _left: number, midReply: boolean): void {
     this.#core.counters.sides[this.#side].lost++
     this.#doubtAll()
     if (midReply) {

@@ -3,8 +3,7 @@
  * makes, one per run and not per command; it keeps the run's bytes, so that its keys can be named if the sides disagree or one is lost.
  */
 import type { Side } from '../routing/modes.ts'
-import type { Lane } from '../upstream/lane.ts'
-import type { Waiter } from '../upstream/waiter.ts'
+import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import type { Client } from './client.ts'
 import { type DbKey, framesIn, keysOf, specOf } from './command-keys.ts'
 import type { Core } from './core.ts'
@@ -52,7 +51,7 @@ export class Batch extends ReplySlot implements Waiter {
     this.#sentMs = core.turn.nowMs
   }
 
-  take(lane: Lane, chunk: Buffer, from: number, to: number, ended: boolean): void {
+  take(lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
     const core = this.#core
     const answering = lane.side === this.answering
     if (answering) this.client.replies.deliver(this, chunk, from, to, ended)
@@ -76,7 +75,7 @@ export class Batch extends ReplySlot implements Waiter {
     } else if (this.#sum !== lane.sum) this.#disagreed()
   }
 
-  lost(lane: Lane, left: number, midReply: boolean): void {
+  lost(lane: ReplyLane, left: number, midReply: boolean): void {
     const core = this.#core
     core.counters.sides[lane.side].lost += left
     if (this.sums) this.journal(`${lane.side} was lost before its answer`)

@@ -1,5 +1,5 @@
 /** What the dispatch stage needs to know of a client, and what it may do to it. */
-import type { Lane } from '../upstream/lane.ts'
+import type { ReplyLane } from '../upstream/waiter.ts'
 import type { LanePair } from './lane-pair.ts'
 import type { Parked } from './order-board.ts'
 import type { ReplyQueue } from './reply-queue.ts'
@@ -15,7 +15,7 @@ export interface Client extends Parked {
   /** Its name or user, for reads routed by tenant. */
   readonly tenant: string
   /** Part of a long reply came in from this lane: if the client cannot keep up, the lane may have to wait. */
-  pressed(lane: Lane): void
+  pressed(lane: ReplyLane): void
   /** Closes the connection; for a reply that was cut in the middle and cannot be mended. */
   abort(reason: string): void
 }

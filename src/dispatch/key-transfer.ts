@@ -5,7 +5,7 @@
  */
 import { decodeReply, isReplyError } from '../resp/decode.ts'
 import { contextOf, type Lane } from '../upstream/lane.ts'
-import type { Waiter } from '../upstream/waiter.ts'
+import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 
 /** One key as it was read. */
 export interface Payload {
@@ -38,13 +38,13 @@ class Collector implements Waiter {
     this.#reject = reject
   }
 
-  take(_lane: Lane, chunk: Buffer, from: number, to: number, ended: boolean): void {
+  take(_lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
     this.#pieces.push(chunk.subarray(from, to))
     if (!ended) return
     this.#resolve(this.#pieces.length === 1 ? (this.#pieces[0] as Buffer) : Buffer.concat(this.#pieces))
   }
 
-  lost(lane: Lane): void {
+  lost(lane: ReplyLane): void {
     this.#reject(new TransferLost(`${lane.side} was lost: ${lane.lastError ?? 'connection closed'}`))
   }
 }
@@ -168,7 +168,8 @@ function dumpFrame(keys: readonly Buffer[], expiryHead: Buffer): Buffer {
 /** All commands in one buffer, but for large values, which go out as the slices they came in. */
 function writeAll(lane: Lane, payloads: readonly Payload[]): void {
   let size = 0
-  for (const { key, bytes } of payloads) size += key.length + overheadBytes + (bytes !== null && bytes.length <= inlineBytesMax ? bytes.length : 0)
+  for (const { key, bytes } of payloads)
+    size += key.length + overheadBytes + (bytes !== null && bytes.length <= inlineBytesMax ? bytes.length : 0)
   const out = Buffer.allocUnsafeSlow(size)
   let written = 0
   let at = 0

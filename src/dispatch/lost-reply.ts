@@ -1,15 +1,27 @@
 /** What a client sees when the side that should have answered is lost. */
 import { wireError } from '../errors.ts'
-import type { Lane } from '../upstream/lane.ts'
-import type { Batch } from './batch.ts'
+import type { Side } from '../routing/modes.ts'
+import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
+import type { Client } from './client.ts'
 import { framesIn } from './command-keys.ts'
 import type { Core } from './core.ts'
+import type { ReplySlot } from './reply-queue.ts'
+
+/** A run of commands that some replies are owed for. */
+export interface Owed extends ReplySlot, Waiter {
+  readonly client: Client
+  answering: Side
+  readonly buf: Buffer
+  readonly start: number
+  readonly end: number
+  readonly count: number
+}
 
 /**
  * A read that a lost follower owes is asked of the authority instead: repeating a read is safe. Everything else has an unknown
  * outcome, and the client is told so, once per missing reply.
  */
-export function loseReply(core: Core, batch: Batch, lane: Lane, left: number, midReply: boolean): void {
+export function loseReply(core: Core, batch: Owed, lane: ReplyLane, left: number, midReply: boolean): void {
   const { client } = batch
   if (midReply) {
     client.abort(`${lane.side} was lost in the middle of a reply`)
@@ -28,7 +40,7 @@ export function loseReply(core: Core, batch: Batch, lane: Lane, left: number, mi
   client.replies.deliver(batch, all, 0, all.length, true)
 }
 
-function askAgain(core: Core, batch: Batch, left: number): void {
+function askAgain(core: Core, batch: Owed, left: number): void {
   const lane = core.authorityLane(batch.client.pair)
   let start = batch.start
   let skip = batch.count - left

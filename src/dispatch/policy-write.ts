@@ -5,8 +5,7 @@
 import { wireError } from '../errors.ts'
 import { otherSide, type Side } from '../routing/modes.ts'
 import { type Outcome, verdict } from '../routing/policy.ts'
-import type { Lane } from '../upstream/lane.ts'
-import type { Waiter } from '../upstream/waiter.ts'
+import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import type { Client } from './client.ts'
 import { type DbKey, ownKeys } from './command-keys.ts'
 import type { Core } from './core.ts'
@@ -31,7 +30,7 @@ export class PolicyWrite extends ReplySlot implements Waiter {
     this.#sentMs = core.turn.nowMs
   }
 
-  take(lane: Lane, chunk: Buffer, from: number, to: number, ended: boolean): void {
+  take(lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
     this.#pieces[lane.side].push(chunk.subarray(from, to))
     if (!ended) return
     const failed = lane.errors > 0
@@ -41,7 +40,7 @@ export class PolicyWrite extends ReplySlot implements Waiter {
     this.#settle(lane.side, failed ? 'error' : 'ok')
   }
 
-  lost(lane: Lane): void {
+  lost(lane: ReplyLane): void {
     this.#core.counters.sides[lane.side].lost++
     this.#pieces[lane.side] = []
     this.#settle(lane.side, 'lost')

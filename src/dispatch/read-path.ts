@@ -12,13 +12,13 @@ import type { Client } from './client.ts'
 import { type DbKey, framesIn, keysOf } from './command-keys.ts'
 import type { Core } from './core.ts'
 import { FallbackRead } from './fallback-read.ts'
+import type { Frame } from './frame.ts'
 import { Stripe } from './order-board.ts'
 import { ReplicatedRead } from './replicated-read.ts'
 import { SecondLooks } from './second-looks.ts'
 import { covered, type SidedRead } from './sided-read.ts'
 import { ReadPlan } from './traffic.ts'
 import { VersionRead } from './version-read.ts'
-import type { Frame } from './write-path.ts'
 
 const cursorAt: Readonly<Record<string, number>> = { scan: 1, sscan: 2, hscan: 2, zscan: 2 }
 

@@ -7,8 +7,7 @@ import { divergenceEventsPerSecondMax, secondLookMs, secondLooksMax } from '../l
 import { printable } from '../resp/printable.ts'
 import type { Side } from '../routing/modes.ts'
 import { stripeOf } from '../routing/stripe.ts'
-import type { Lane } from '../upstream/lane.ts'
-import type { Waiter } from '../upstream/waiter.ts'
+import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import type { DbKey } from './command-keys.ts'
 import type { Core } from './core.ts'
 import type { LanePair } from './lane-pair.ts'
@@ -145,7 +144,7 @@ class BothAnswers implements Waiter {
     this.#done = done
   }
 
-  take(lane: Lane, chunk: Buffer, from: number, to: number, ended: boolean): void {
+  take(lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
     const side = this.#sides[lane.side]
     side.length += to - from
     if (side.length <= this.#keptBytesMax) side.pieces.push(chunk.subarray(from, to))

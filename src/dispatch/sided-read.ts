@@ -7,7 +7,7 @@ import { type ErrorCode, wireError } from '../errors.ts'
 import type { Side } from '../routing/modes.ts'
 import { slotOf } from '../routing/slot.ts'
 import type { Lane } from '../upstream/lane.ts'
-import type { Waiter } from '../upstream/waiter.ts'
+import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import type { Client } from './client.ts'
 import { type DbKey, ownKeys } from './command-keys.ts'
 import type { Core } from './core.ts'
@@ -54,7 +54,7 @@ export abstract class SidedRead extends ReplySlot implements Waiter {
 
   abstract start(): void
 
-  take(lane: Lane, chunk: Buffer, from: number, to: number, ended: boolean): void {
+  take(lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
     const answer = this.answers[lane.side]
     answer.bytes += to - from
     this.received(lane, chunk.subarray(from, to), ended)
@@ -67,7 +67,7 @@ export abstract class SidedRead extends ReplySlot implements Waiter {
     this.answered(lane.side)
   }
 
-  lost(lane: Lane, _left: number, midReply: boolean): void {
+  lost(lane: ReplyLane, _left: number, midReply: boolean): void {
     this.core.counters.sides[lane.side].lost++
     const answer = this.answers[lane.side]
     answer.state = 'lost'
@@ -76,12 +76,12 @@ export abstract class SidedRead extends ReplySlot implements Waiter {
   }
 
   /** Part of a side's reply; the last part where `ended`. */
-  protected received(lane: Lane, bytes: Buffer, _ended: boolean): void {
+  protected received(lane: ReplyLane, bytes: Buffer, _ended: boolean): void {
     this.answers[lane.side].pieces.push(bytes)
   }
 
   protected abstract answered(side: Side): void
-  protected abstract unanswered(lane: Lane, midReply: boolean): void
+  protected abstract unanswered(lane: ReplyLane, midReply: boolean): void
 
   /** Asks one side; `behind` is another command right behind the read, its reply is part of the answer. */
   protected ask(side: Side, behind: Buffer | null = null): void {

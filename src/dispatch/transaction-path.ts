@@ -5,10 +5,11 @@ import { AuthorityWrite } from './authority-write.ts'
 import type { Client } from './client.ts'
 import { type DbKey, stripesOf } from './command-keys.ts'
 import type { Core } from './core.ts'
+import type { Sent } from './frame.ts'
 import type { Lanes } from './lanes.ts'
 import { PolicyWrite } from './policy-write.ts'
 import { twoPhaseWrite } from './two-phase.ts'
-import type { Sent, WritePath } from './write-path.ts'
+import type { WritePath } from './write-path.ts'
 
 export interface Block {
   readonly bytes: Buffer

@@ -8,11 +8,11 @@ import { otherSide, type Side } from '../routing/modes.ts'
 import type { Client } from './client.ts'
 import { type DbKey, ownKeys } from './command-keys.ts'
 import type { Core } from './core.ts'
+import type { Frame, Sent } from './frame.ts'
 import { exchange, type Payload, readPayloads, writePayloads } from './key-transfer.ts'
 import type { Lanes } from './lanes.ts'
 import type { Ticket } from './order-board.ts'
 import { ReplySlot } from './reply-queue.ts'
-import type { Frame, Sent } from './write-path.ts'
 
 /** One command, or a transaction's block of which the last reply counts. */
 export interface OneOrBlock {

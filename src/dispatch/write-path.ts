@@ -12,20 +12,11 @@ import { Batch } from './batch.ts'
 import type { Client } from './client.ts'
 import { type DbKey, keysOf, ownKeys, stripesOf } from './command-keys.ts'
 import type { Core } from './core.ts'
+import type { Frame, Sent } from './frame.ts'
 import type { Lanes } from './lanes.ts'
 import { Stripe } from './order-board.ts'
 import { PolicyWrite } from './policy-write.ts'
 import { twoPhaseWrite } from './two-phase.ts'
-
-/** One command's bytes: a slice, or the pieces of a large one. */
-export interface Frame {
-  readonly buf: Buffer
-  readonly start: number
-  readonly end: number
-  readonly pieces: readonly Buffer[] | null
-}
-
-export type Sent = 'sent' | 'parked'
 
 /** How one write is carried, before anybody looks at who is up. */
 export type Carriage =

@@ -50,7 +50,9 @@ export function nextStepsOf(now: Situation): string[] {
       return ['start: write to both sides']
     case 'mirror':
       if (now.moverRunning) return ['wait for the mover']
-      return now.covered ? ['verify', 'ramp: read from the target', 'cutover'] : ['mover start: copy what is there', 'ramp: copy and read in step']
+      return now.covered
+        ? ['verify', 'ramp: read from the target', 'cutover']
+        : ['mover start: copy what is there', 'ramp: copy and read in step']
     case 'canary':
       return ['ramp further', 'verify', 'cutover', 'rollback']
     case 'cutover':

@@ -41,7 +41,8 @@ export class Flip {
     let reason = ''
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       await this.#until(() => journal.size <= flipDirtyKeysMax, settleMs)
-      if (journal.size > flipDirtyKeysMax) return { done: false, waitedMs: 0, reason: `${journal.size} keys are waiting to be healed` }
+      if (journal.size > flipDirtyKeysMax)
+        return { done: false, waitedMs: 0, reason: `${journal.size} keys are waiting to be healed` }
       const startedMs = performance.now()
       reason = await this.#behindGate(change)
       if (reason === '') return { done: true, waitedMs: performance.now() - startedMs, reason }
@@ -77,7 +78,9 @@ export class Flip {
   async #dry(deadlineMs: number): Promise<boolean> {
     const sides: Side[] = ['source', 'target']
     const answered = sides.map((side) => new Promise<boolean>((resolve) => this.#lanes.whenAnswered(side, () => resolve(true))))
-    const late = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), Math.max(1, deadlineMs - performance.now())).unref())
+    const late = new Promise<boolean>((resolve) =>
+      setTimeout(() => resolve(false), Math.max(1, deadlineMs - performance.now())).unref(),
+    )
     return Promise.race([Promise.all(answered).then(() => true), late])
   }
 

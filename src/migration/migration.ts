@@ -99,7 +99,11 @@ export class Migration {
   }
 
   cutover(request: StepRequest): Promise<StepAnswer> {
-    const steps = ['hold new writes until both sides have answered everything', 'heal what is left', 'the target becomes the authority']
+    const steps = [
+      'hold new writes until both sides have answered everything',
+      'heal what is left',
+      'the target becomes the authority',
+    ]
     return this.#step('cutover', request, steps, async () => {
       const writePolicy = this.record.writePolicy === 'old-authoritative' ? 'new-authoritative' : this.record.writePolicy
       await this.#flipTo('cutover', { writePolicy, readMode: 'new', readPercentage: 100 })
@@ -121,7 +125,10 @@ export class Migration {
     const { phase } = this.record
     const to = request.to ?? (phase === 'mirror' ? 'observe' : 'mirror')
     if (phase === 'complete') return this.#rollbackCompleted(request)
-    const steps = phase === 'cutover' ? ['the source becomes the authority again', `phase ${to}`] : [`phase ${to}: reads come from the source`]
+    const steps =
+      phase === 'cutover'
+        ? ['the source becomes the authority again', `phase ${to}`]
+        : [`phase ${to}: reads come from the source`]
     return this.#always(request, steps, async () => {
       if (authorityOf(this.#wish()) === 'target') await this.#flipTo('mirror', backToSource, true)
       this.#enter(to, backToSource)
@@ -151,22 +158,29 @@ export class Migration {
       const moves = authorityOf(wish) !== authorityOf(this.#wish())
       if (moves) {
         const blockers = blockersOf('cutover', this.situation())
-        if (blockers.length > 0) throw new FerryError('blocked', 'this policy makes the other side the authority', { details: blockers })
+        if (blockers.length > 0)
+          throw new FerryError('blocked', 'this policy makes the other side the authority', { details: blockers })
         await this.#flipTo(this.record.phase, patch)
       } else {
         if (patch.readMode === 'new' && this.#core.traffic.mirrored && !this.#core.traffic.covered) {
-          throw new FerryError('blocked', 'not every key is on the target yet', { details: ['start the mover and let it finish'] })
+          throw new FerryError('blocked', 'not every key is on the target yet', {
+            details: ['start the mover and let it finish'],
+          })
         }
         this.#enter(this.record.phase, patch)
       }
-      this.#core.events.record('traffic', 'traffic was set', { reason, data: { ...patch, tenants: patch.tenants?.join(',') ?? null } })
+      this.#core.events.record('traffic', 'traffic was set', {
+        reason,
+        data: { ...patch, tenants: patch.tenants?.join(',') ?? null },
+      })
     })
   }
 
   /** Copies slots up to `below`, from where the coverage ends; the whole, with a sweep, where everything is in doubt. */
   startCopy(below = slotCount): void {
     const { traffic, journal } = this.#core
-    if (!traffic.mirrored) throw new FerryError('phase-conflict', `the mover needs writes on both sides; this is phase ${this.record.phase}`)
+    if (!traffic.mirrored)
+      throw new FerryError('phase-conflict', `the mover needs writes on both sides; this is phase ${this.record.phase}`)
     if (this.#job.state === 'running' || this.#job.state === 'paused') return
     const whole = journal.resyncReason !== null || traffic.covered
     const range = { from: whole ? 0 : traffic.coveredSlots, below: whole ? slotCount : below }
@@ -200,7 +214,9 @@ export class Migration {
     const { traffic, journal, events } = this.#core
     this.record.moving = false
     if (this.#core.doubts !== doubts) {
-      events.record('mover', 'the copy is through, but something changed meanwhile that cannot be told key by key', { reason: journal.resyncReason })
+      events.record('mover', 'the copy is through, but something changed meanwhile that cannot be told key by key', {
+        reason: journal.resyncReason,
+      })
       this.#save()
       return
     }
@@ -216,12 +232,16 @@ export class Migration {
 
   /** The source has missed what was written since `complete`: it is copied back first, with the target still in charge. */
   #rollbackCompleted(request: StepRequest): Promise<StepAnswer> {
-    return this.#always(request, ['writes go to both sides again', 'copy the target back to the source', 'then the source becomes the authority'], async () => {
-      this.record.state = 'rolling_back'
-      this.#core.traffic.cover(0)
-      this.#enter('cutover', { readMode: 'new', readPercentage: 100 })
-      this.startCopy()
-    })
+    return this.#always(
+      request,
+      ['writes go to both sides again', 'copy the target back to the source', 'then the source becomes the authority'],
+      async () => {
+        this.record.state = 'rolling_back'
+        this.#core.traffic.cover(0)
+        this.#enter('cutover', { readMode: 'new', readPercentage: 100 })
+        this.startCopy()
+      },
+    )
   }
 
   #forgetTarget(): void {
@@ -276,7 +296,10 @@ export class Migration {
   async #carryOut(request: StepRequest, steps: string[], go: () => Promise<void>): Promise<StepAnswer> {
     await go()
     this.#save()
-    this.#core.events.record('step', steps.join('; '), { reason: request.reason, data: { phase: this.record.phase, state: this.record.state } })
+    this.#core.events.record('step', steps.join('; '), {
+      reason: request.reason,
+      data: { phase: this.record.phase, state: this.record.state },
+    })
     return { applied: true, blockers: [], steps }
   }
 

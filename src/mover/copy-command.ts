@@ -50,7 +50,15 @@ function report({ json }: Options, { job, core, store }: StandAlone, seconds: nu
   const { keysScanned, keysDeleted, bytesCopied } = job.snapshot()
   const failed = store.countFailed()
   const keysCopied = job.snapshot().keysCopied + core.counters.journal.heals
-  const result = { keysScanned, keysCopied, keysDeleted, keysFailed: failed, bytesCopied, seconds, keysPerSecond: Math.round(keysScanned / seconds) }
+  const result = {
+    keysScanned,
+    keysCopied,
+    keysDeleted,
+    keysFailed: failed,
+    bytesCopied,
+    seconds,
+    keysPerSecond: Math.round(keysScanned / seconds),
+  }
   process.stdout.write(
     json
       ? `${JSON.stringify(result)}\n`

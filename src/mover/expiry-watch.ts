@@ -75,7 +75,9 @@ export class ExpiryWatch {
         return
       }
       watched.client = client
-      client.on('pmessageBuffer', (_pattern: Buffer, channel: Buffer | string, key: Buffer) => this.#expired(String(channel), key))
+      client.on('pmessageBuffer', (_pattern: Buffer, channel: Buffer | string, key: Buffer) =>
+        this.#expired(String(channel), key),
+      )
       client.on('close', () => this.#lost(side, client))
       await client.psubscribe('__keyevent@*__:expired')
       watched.problem = null

@@ -1,7 +1,7 @@
 /** Empties the journal: copies every dirty key from the side that has its truth, and hands over to the error queue what cannot be copied. */
 import type { Core } from '../dispatch/core.ts'
-import { exchange } from '../dispatch/key-transfer.ts'
 import type { DirtyEntry } from '../dispatch/journal.ts'
+import { exchange } from '../dispatch/key-transfer.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
 import { decodeAll, isReplyError, type Reply } from '../resp/decode.ts'
 import { encodeCommand } from '../resp/encode.ts'
@@ -95,8 +95,16 @@ export class Healer {
   }
 
   /** What there is to know about a key that stays behind. */
-  async #describe({ db, key, from }: DirtyEntry): Promise<{ type: string | null; sizeBytes: number | null; ttlMs: number | null }> {
-    const frames = Buffer.concat([encodeCommand(['TYPE', key]), encodeCommand(['MEMORY', 'USAGE', key]), encodeCommand(['PTTL', key])])
+  async #describe({
+    db,
+    key,
+    from,
+  }: DirtyEntry): Promise<{ type: string | null; sizeBytes: number | null; ttlMs: number | null }> {
+    const frames = Buffer.concat([
+      encodeCommand(['TYPE', key]),
+      encodeCommand(['MEMORY', 'USAGE', key]),
+      encodeCommand(['PTTL', key]),
+    ])
     try {
       const bytes = await exchange(this.#lanes.lane(from), contextOf(2, db), 3, (lane) => lane.write(frames, 0, frames.length))
       const [type, size, ttl] = decodeAll(bytes)
@@ -107,5 +115,6 @@ export class Healer {
   }
 }
 
-const textOf = (reply: Reply | undefined): string | null => (Buffer.isBuffer(reply) && !isReplyError(reply) ? reply.toString() : null)
+const textOf = (reply: Reply | undefined): string | null =>
+  Buffer.isBuffer(reply) && !isReplyError(reply) ? reply.toString() : null
 const numberOf = (reply: Reply | undefined): number | null => (typeof reply === 'number' && reply >= 0 ? reply : null)

@@ -11,15 +11,8 @@ import { slotCount, slotOf } from '../routing/slot.ts'
 import type { Store } from '../state/store.ts'
 import type { Copier } from './copier.ts'
 import { Pace } from './pace.ts'
-import { type MoverState, type ProgressSnapshot, Rate } from './progress.ts'
+import { type MoverLimits, type MoverState, type ProgressSnapshot, Rate } from './progress.ts'
 import { keyCounts, missingKeys, type Page, scanPage } from './scan.ts'
-
-export interface MoverLimits {
-  keysPerSecondMax: number
-  batchKeys: number
-  batchBytes: number
-  batchesInFlight: number
-}
 
 /** Which part of the key space: hash slots from..below. */
 export interface SlotRange {
@@ -200,7 +193,8 @@ export class MoverJob {
     this.#counts.scanned += page.keys.length
     this.#core.counters.mover.keysScanned += page.keys.length
     const authority = this.#core.traffic.authority
-    const keys = pass === 'copy' ? inRange : await this.#patiently(run, () => missingKeys(this.#lanes.lane(authority), db, inRange))
+    const keys =
+      pass === 'copy' ? inRange : await this.#patiently(run, () => missingKeys(this.#lanes.lane(authority), db, inRange))
     if (keys === null || keys.length === 0) return
     const open = { db, cursor, left: 1 }
     this.#open.push(open)

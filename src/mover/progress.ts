@@ -1,5 +1,11 @@
 /** What the mover has done, sampled for status, metrics and the progress bar alike. */
-import type { MoverLimits } from './job.ts'
+
+export interface MoverLimits {
+  keysPerSecondMax: number
+  batchKeys: number
+  batchBytes: number
+  batchesInFlight: number
+}
 
 export type MoverState = 'idle' | 'running' | 'paused' | 'done' | 'failed'
 

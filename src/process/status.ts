@@ -46,7 +46,8 @@ export function statusOf(parts: Parts): StatusDocument {
   }
 }
 
-const unseen = (problem: string): string => `advice: expiries are not seen (${problem}); run \`ferry verify --repair\` before a cut-over`
+const unseen = (problem: string): string =>
+  `advice: expiries are not seen (${problem}); run \`ferry verify --repair\` before a cut-over`
 
 function nextStep({ migration }: Parts): Step {
   const { phase } = migration.record

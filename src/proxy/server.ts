@@ -1,10 +1,11 @@
 /** The listeners: TCP and unix sockets, how many clients there may be, and the orderly end. */
-import { createServer, type Server, type Socket } from 'node:net'
+
 import { unlinkSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
 import { FerryError } from '../errors.ts'
 import { encodeError } from '../resp/encode.ts'
-import type { SessionContext } from '../session/session-context.ts'
 import { Session } from '../session/session.ts'
+import type { SessionContext } from '../session/session-context.ts'
 
 const backlog = 511
 
@@ -50,7 +51,9 @@ export class ProxyServer {
       })
       const ready = (): void => {
         const bound = server.address()
-        resolve(bound === null || typeof bound === 'string' ? address : `${address.slice(0, address.lastIndexOf(':'))}:${bound.port}`)
+        resolve(
+          bound === null || typeof bound === 'string' ? address : `${address.slice(0, address.lastIndexOf(':'))}:${bound.port}`,
+        )
       }
       if (path !== null) server.listen({ path, backlog }, ready)
       else {

@@ -1,14 +1,14 @@
 /** CLIENT: what a server would say of its own connections, said of Ferry's. */
 import { type ArgView, argBytes, argInteger, argIs } from '../commands/arg-view.ts'
 import type { CommandSpec } from '../commands/spec.ts'
-import type { Sent } from '../dispatch/write-path.ts'
+import type { Sent } from '../dispatch/frame.ts'
 import { wireError } from '../errors.ts'
 import { encodeBulk, encodeError, encodeInteger, replies } from '../resp/encode.ts'
-import { answer } from './handle.ts'
+import { answer } from './answers.ts'
+import type { ClientSession } from './client-session.ts'
 import { validName } from './identity.ts'
-import type { Session } from './session.ts'
 
-export function handleClient(session: Session, spec: CommandSpec, args: ArgView): Sent {
+export function handleClient(session: ClientSession, spec: CommandSpec, args: ArgView): Sent {
   switch (spec.name) {
     case 'client|id':
       return answer(session, encodeInteger(session.id))
@@ -19,7 +19,7 @@ export function handleClient(session: Session, spec: CommandSpec, args: ArgView)
     case 'client|setinfo':
       return answer(session, setInfo(session, args))
     case 'client|info':
-      return answer(session, encodeBulk(`${describe(session)}\n`))
+      return answer(session, encodeBulk(`${session.describe()}\n`))
     case 'client|list':
       return answer(session, list(session, args))
     case 'client|kill':
@@ -43,15 +43,15 @@ export function handleClient(session: Session, spec: CommandSpec, args: ArgView)
   return answer(session, wireError('unsupported', `'${spec.name.replace('|', ' ')}' is not carried yet`))
 }
 
-const nullOf = (session: Session): Buffer => (session.protocol === 3 ? replies.null3 : replies.nullBulk)
+const nullOf = (session: ClientSession): Buffer => (session.protocol === 3 ? replies.null3 : replies.nullBulk)
 
-function setName(session: Session, name: string): Buffer {
+function setName(session: ClientSession, name: string): Buffer {
   if (!validName(name)) return encodeError('ERR Client names cannot contain spaces, newlines or special characters.')
   session.name = name
   return replies.ok
 }
 
-function setInfo(session: Session, args: ArgView): Buffer {
+function setInfo(session: ClientSession, args: ArgView): Buffer {
   const value = argBytes(args, 3).toString('latin1')
   if (!validName(value))
     return encodeError(`ERR ${argBytes(args, 2).toString('latin1')} cannot contain spaces, newlines or special characters.`)
@@ -61,40 +61,18 @@ function setInfo(session: Session, args: ArgView): Buffer {
   return replies.ok
 }
 
-function describe(session: Session): string {
-  const { socket } = session
-  const ageSeconds = Math.floor((Date.now() - session.connectedAtMs) / 1000)
-  const address = socket.remoteAddress === undefined ? 'unix:0' : `${socket.remoteAddress}:${socket.remotePort}`
-  const multi = session.transaction === null ? -1 : session.transaction.length
-  return [
-    `id=${session.id}`,
-    `addr=${address}`,
-    `name=${session.name}`,
-    `age=${ageSeconds}`,
-    `flags=${multi >= 0 ? 'x' : 'N'}`,
-    `db=${session.db}`,
-    `multi=${multi}`,
-    `omem=${session.output.waitingBytes}`,
-    `cmd=${session.lastCommand?.name ?? 'NULL'}`,
-    `user=${session.user}`,
-    `resp=${session.protocol}`,
-    `lib-name=${session.library}`,
-    `lib-ver=${session.libraryVersion}`,
-  ].join(' ')
-}
-
-function list(session: Session, args: ArgView): Buffer {
+function list(session: ClientSession, args: ArgView): Buffer {
   let chosen = [...session.shared.sessions.values()]
   if (args.argc > 2) {
     if (!argIs(args, 2, 'id')) return encodeError('ERR syntax error')
     const ids = new Set(Array.from({ length: args.argc - 3 }, (_, i) => argInteger(args, i + 3)))
     chosen = chosen.filter((other) => ids.has(other.id))
   }
-  return encodeBulk(chosen.map((other) => `${describe(other)}\n`).join(''))
+  return encodeBulk(chosen.map((other) => `${other.describe()}\n`).join(''))
 }
 
 /** CLIENT KILL ID n, ADDR a:p, or the old form with an address alone. */
-function kill(session: Session, args: ArgView): Buffer {
+function kill(session: ClientSession, args: ArgView): Buffer {
   const oldForm = args.argc === 3
   const value = argBytes(args, oldForm ? 2 : 3).toString('latin1')
   if (!oldForm && args.argc !== 4) return wireError('unsupported', 'CLIENT KILL takes one filter here: ID or ADDR')
@@ -106,7 +84,7 @@ function kill(session: Session, args: ArgView): Buffer {
     const matches = byId ? String(other.id) === value : `${other.socket.remoteAddress}:${other.socket.remotePort}` === value
     if (!matches) continue
     killed++
-    if (other === session) session.closeAfterReplies()
+    if (other.id === session.id) session.closeAfterReplies()
     else other.abort('killed')
   }
   if (oldForm) return killed > 0 ? replies.ok : encodeError('ERR No such client')

@@ -5,9 +5,9 @@
 import type { Socket } from 'node:net'
 import type { Core } from '../dispatch/core.ts'
 import type { ReplySink } from '../dispatch/reply-queue.ts'
-import type { Lane } from '../upstream/lane.ts'
 import { Outbox } from '../upstream/outbox.ts'
 import type { Flushable } from '../upstream/turn.ts'
+import type { ReplyLane } from '../upstream/waiter.ts'
 
 const stageBytes = 4096
 /** Reply bytes a client may leave unread before its lane waits for it and its own commands are not read. */
@@ -22,7 +22,7 @@ export class ClientOutput implements ReplySink, Flushable {
   readonly #outbox = new Outbox(stageBytes)
   #queued = false
   #closed = false
-  #stalled: Lane | null = null
+  #stalled: ReplyLane | null = null
   #timer: NodeJS.Timeout | null = null
   /** False once its lane has waited for it: until it has caught up, it has to be kept in memory. */
   #patience = true
@@ -65,7 +65,7 @@ export class ClientOutput implements ReplySink, Flushable {
   }
 
   /** A long reply is coming in from this lane. */
-  pressed(lane: Lane): void {
+  pressed(lane: ReplyLane): void {
     if (!this.#patience || this.#stalled !== null || this.#closed || !this.congested) return
     this.#stalled = lane
     lane.pause()

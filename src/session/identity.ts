@@ -1,18 +1,18 @@
 /** Who a client is and which protocol it speaks: AUTH and HELLO. Credentials are the servers' own; Ferry keeps none and decides nothing. */
 import { type ArgView, argBytes, argInteger, argIs } from '../commands/arg-view.ts'
+import type { Sent } from '../dispatch/frame.ts'
 import type { LanePair } from '../dispatch/lane-pair.ts'
 import { pairsMax } from '../dispatch/lanes.ts'
-import type { Sent } from '../dispatch/write-path.ts'
 import { wireError } from '../errors.ts'
 import { encodeBulk, encodeError, encodeInteger, encodeMap, replies } from '../resp/encode.ts'
-import type { Credentials } from '../upstream/lane.ts'
-import { answer } from './handle.ts'
-import type { Session } from './session.ts'
+import type { Credentials } from '../upstream/handshake.ts'
+import { answer } from './answers.ts'
+import type { ClientSession } from './client-session.ts'
 
 /** How long a new user's lanes may take to be opened. */
 const admissionMs = 5_000
 
-export function authenticate(session: Session, args: ArgView): Sent {
+export function authenticate(session: ClientSession, args: ArgView): Sent {
   if (args.argc > 3) return answer(session, encodeError('ERR syntax error'))
   const credentials = {
     username: args.argc === 3 ? argBytes(args, 1).toString() : null,
@@ -26,7 +26,7 @@ export function authenticate(session: Session, args: ArgView): Sent {
 }
 
 /** The pair of admitted lanes for these credentials, an error reply, or 'parked' while the server is being asked. */
-function admit(session: Session, credentials: Credentials): LanePair | Buffer | 'parked' {
+function admit(session: ClientSession, credentials: Credentials): LanePair | Buffer | 'parked' {
   const { core, lanes } = session.shared
   const pair = lanes.pairFor(credentials)
   if (pair === null) return wireError('limit', `${pairsMax} users are connected already`)
@@ -46,13 +46,13 @@ function admit(session: Session, credentials: Credentials): LanePair | Buffer | 
   return refusal
 }
 
-function enter(session: Session, pair: LanePair, credentials: Credentials): void {
+function enter(session: ClientSession, pair: LanePair, credentials: Credentials): void {
   session.moveTo(pair)
   session.user = credentials.username ?? 'default'
 }
 
 /** HELLO [2|3 [AUTH user password] [SETNAME name]]; a failing AUTH leaves everything as it was. */
-export function hello(session: Session, args: ArgView): Sent {
+export function hello(session: ClientSession, args: ArgView): Sent {
   let protocol = session.protocol
   if (args.argc > 1) {
     protocol = argInteger(args, 1)
@@ -105,7 +105,7 @@ function helloOptions(args: ArgView): HelloOptions | string {
 
 export const validName = (name: string): boolean => /^[\x21-\x7e\x80-\xff]*$/.test(name)
 
-function greeting(session: Session): Buffer {
+function greeting(session: ClientSession): Buffer {
   const server = session.shared.lanes.lane(session.shared.core.traffic.authority).server
   const text = (value: string): Buffer => encodeBulk(value)
   return encodeMap(

@@ -1,18 +1,17 @@
 /** INFO: the authority's own, with a `# Ferry` section behind it. Tools skip sections they do not know, so nothing else changes. */
 import { type ArgView, argBytes } from '../commands/arg-view.ts'
+import type { Frame, Sent } from '../dispatch/frame.ts'
 import { ReplySlot } from '../dispatch/reply-queue.ts'
-import type { Frame, Sent } from '../dispatch/write-path.ts'
 import { wireError } from '../errors.ts'
 import { decodeReply, isReplyError } from '../resp/decode.ts'
 import { encodeBulk } from '../resp/encode.ts'
-import type { Lane } from '../upstream/lane.ts'
-import type { Waiter } from '../upstream/waiter.ts'
-import { answer } from './handle.ts'
-import type { Session } from './session.ts'
+import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
+import { answer } from './answers.ts'
+import type { ClientSession } from './client-session.ts'
 
 const whole = new Set(['all', 'everything', 'default', 'ferry'])
 
-export function askInfo(session: Session, args: ArgView, frame: Frame): Sent {
+export function askInfo(session: ClientSession, args: ArgView, frame: Frame): Sent {
   const sections = Array.from({ length: args.argc - 1 }, (_, i) =>
     argBytes(args, i + 1)
       .toString('latin1')
@@ -27,26 +26,26 @@ export function askInfo(session: Session, args: ArgView, frame: Frame): Sent {
   return 'sent'
 }
 
-const ferrySection = (session: Session): string => ['# Ferry', ...session.shared.infoRows(), ''].join('\r\n')
+const ferrySection = (session: ClientSession): string => ['# Ferry', ...session.shared.infoRows(), ''].join('\r\n')
 
-function encodeText(session: Session, text: string): Buffer {
+function encodeText(session: ClientSession, text: string): Buffer {
   if (session.protocol === 2) return encodeBulk(text)
   return Buffer.from(`=${Buffer.byteLength(text) + 4}\r\ntxt:${text}\r\n`)
 }
 
 class InfoWaiter extends ReplySlot implements Waiter {
   readonly sums = false
-  readonly #session: Session
+  readonly #session: ClientSession
   readonly #extended: boolean
   #pieces: Buffer[] = []
 
-  constructor(session: Session, extended: boolean) {
+  constructor(session: ClientSession, extended: boolean) {
     super()
     this.#session = session
     this.#extended = extended
   }
 
-  take(_lane: Lane, chunk: Buffer, from: number, to: number, ended: boolean): void {
+  take(_lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
     this.#pieces.push(chunk.subarray(from, to))
     if (!ended) return
     const bytes = Buffer.concat(this.#pieces)
@@ -57,7 +56,7 @@ class InfoWaiter extends ReplySlot implements Waiter {
     this.#session.replies.deliver(this, out, 0, out.length, true)
   }
 
-  lost(lane: Lane): void {
+  lost(lane: ReplyLane): void {
     const out = wireError('authority-unavailable', `${lane.side} was lost before it answered`)
     this.#session.replies.deliver(this, out, 0, out.length, true)
   }

@@ -1,15 +1,15 @@
 /** Commands that belong to the connection: answered here, at the place in the order of replies where the client expects them. */
 import { type ArgView, argBytes, argInteger } from '../commands/arg-view.ts'
 import type { CommandSpec } from '../commands/spec.ts'
-import type { Frame, Sent } from '../dispatch/write-path.ts'
+import type { Frame, Sent } from '../dispatch/frame.ts'
 import { encodeBulk, encodeError, replies } from '../resp/encode.ts'
+import { answer, refusalOf, withAuthority } from './answers.ts'
 import { handleClient } from './client-command.ts'
-import { answer, refusalOf, withAuthority } from './handle.ts'
+import type { ClientSession } from './client-session.ts'
 import { authenticate, hello } from './identity.ts'
 import { askInfo } from './info.ts'
-import type { Session } from './session.ts'
 
-export function handleLocal(session: Session, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
+export function handleLocal(session: ClientSession, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
   const refusal = refusalOf(spec, args)
   if (refusal !== null) return answer(session, refusal)
   if (spec.name === 'quit') {
@@ -38,7 +38,7 @@ export function handleLocal(session: Session, spec: CommandSpec, args: ArgView, 
   })
 }
 
-function select(session: Session, args: ArgView): Sent {
+function select(session: ClientSession, args: ArgView): Sent {
   const db = argInteger(args, 1)
   if (Number.isNaN(db)) return answer(session, encodeError('ERR value is not an integer or out of range'))
   const verdict = session.shared.databases.verdict(db, session)
@@ -48,7 +48,7 @@ function select(session: Session, args: ArgView): Sent {
   return answer(session, replies.ok)
 }
 
-function reset(session: Session): Sent {
+function reset(session: ClientSession): Sent {
   const { lanes } = session.shared
   const pair = lanes.anonymousPair()
   if (pair !== session.pair) session.moveTo(pair)

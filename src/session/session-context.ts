@@ -1,4 +1,5 @@
 /** What all sessions share. Made once by the composition root. */
+import type { Socket } from 'node:net'
 import type { Core } from '../dispatch/core.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
 import type { ReadPath } from '../dispatch/read-path.ts'
@@ -6,7 +7,16 @@ import type { TransactionPath } from '../dispatch/transaction-path.ts'
 import type { WritePath } from '../dispatch/write-path.ts'
 import type { RequestLimits } from '../resp/request-scanner.ts'
 import type { DatabaseCheck } from './database-check.ts'
-import type { Session } from './session.ts'
+
+/** What CLIENT LIST and CLIENT KILL, and the end of the process, need of another session. */
+export interface OpenSession {
+  readonly id: number
+  readonly socket: Socket
+  /** As a line of CLIENT LIST. */
+  describe(): string
+  abort(reason: string): void
+  closeAfterReplies(): void
+}
 
 export interface SessionContext {
   readonly core: Core
@@ -17,7 +27,7 @@ export interface SessionContext {
   readonly databases: DatabaseCheck
   readonly requestLimits: RequestLimits & { readonly queryBufferBytes: number }
   /** Every open session, by id. */
-  readonly sessions: Map<number, Session>
+  readonly sessions: Map<number, OpenSession>
   /** The rows of INFO's `# Ferry` section. */
   infoRows(): readonly string[]
 }

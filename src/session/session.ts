@@ -13,23 +13,25 @@ import { type ArgView, argViewOf } from '../commands/arg-view.ts'
 import { lookup } from '../commands/lookup.ts'
 import { type CommandSpec, Kind } from '../commands/spec.ts'
 import { Batch } from '../dispatch/batch.ts'
-import type { Client } from '../dispatch/client.ts'
 import { specOf } from '../dispatch/command-keys.ts'
+import type { Frame } from '../dispatch/frame.ts'
 import type { LanePair } from '../dispatch/lane-pair.ts'
 import { ReplyQueue } from '../dispatch/reply-queue.ts'
 import { ReadPlan } from '../dispatch/traffic.ts'
-import type { Frame } from '../dispatch/write-path.ts'
 import { encodeError } from '../resp/encode.ts'
 import type { LargeFrame } from '../resp/large-frame.ts'
 import { RequestReader } from '../resp/request-reader.ts'
 import { Found, type RequestScanner } from '../resp/request-scanner.ts'
 import { slotOf } from '../routing/slot.ts'
 import { stripeOf } from '../routing/stripe.ts'
-import { contextOf, type Lane } from '../upstream/lane.ts'
+import { contextOf } from '../upstream/lane.ts'
+import type { ReplyLane } from '../upstream/waiter.ts'
 import { ClientOutput } from './client-output.ts'
+import type { ClientSession } from './client-session.ts'
+import { describe } from './describe.ts'
 import { handleCommand } from './handle.ts'
 import type { SessionContext } from './session-context.ts'
-import type { Transaction } from './transaction.ts'
+import type { Transaction } from './transaction-queue.ts'
 
 /** What the hot path does with a command. */
 const Plan = { none: 0, slow: 1, source: 2, target: 3, both: 4 } as const
@@ -43,7 +45,7 @@ const shownBytesMax = 65_536
 
 const plainSet = lookup(Buffer.from('set'), 0, 3)
 
-export class Session implements Client {
+export class Session implements ClientSession {
   readonly id: number
   readonly socket: Socket
   readonly shared: SessionContext
@@ -93,6 +95,10 @@ export class Session implements Client {
     socket.on('error', () => socket.destroy())
   }
 
+  get waitingBytes(): number {
+    return this.output.waitingBytes
+  }
+
   get tenant(): string {
     return this.name === '' ? this.user : this.name
   }
@@ -113,7 +119,7 @@ export class Session implements Client {
     this.socket.destroy()
   }
 
-  pressed(lane: Lane): void {
+  pressed(lane: ReplyLane): void {
     this.output.pressed(lane)
   }
 
@@ -122,6 +128,10 @@ export class Session implements Client {
     this.#closing = true
     this.socket.pause()
     this.output.endWhenEmpty(() => this.replies.length === 0)
+  }
+
+  describe(): string {
+    return describe(this)
   }
 
   /** The socket is closed: whatever is still answered goes nowhere. */

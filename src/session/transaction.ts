@@ -1,13 +1,13 @@
 /** MULTI to EXEC: the commands wait here and go out together, so that a client that vanishes in between has changed nothing. */
 import type { ArgView } from '../commands/arg-view.ts'
 import { type CommandSpec, Kind } from '../commands/spec.ts'
-import type { DbKey } from '../dispatch/command-keys.ts'
 import { ownKeys } from '../dispatch/command-keys.ts'
-import type { Frame, Sent } from '../dispatch/write-path.ts'
+import type { Frame, Sent } from '../dispatch/frame.ts'
 import { wireError } from '../errors.ts'
 import { encodeCommand, encodeError, replies } from '../resp/encode.ts'
-import { answer } from './handle.ts'
-import type { Session } from './session.ts'
+import { answer } from './answers.ts'
+import type { ClientSession } from './client-session.ts'
+import { Transaction } from './transaction-queue.ts'
 
 const multi = encodeCommand(['MULTI'])
 const exec = encodeCommand(['EXEC'])
@@ -15,33 +15,17 @@ const execAbort = encodeError('EXECABORT Transaction discarded because of previo
 /** Bytes one client may queue; the whole block has to be there before any of it is sent. */
 const queuedBytesMax = 512 * 1024 * 1024
 
-export class Transaction {
-  readonly frames: Buffer[] = []
-  readonly keys: DbKey[] = []
-  writes = false
-  copies = false
-  unknownKeys: string | null = null
-  failed = false
-  bytes = 0
-
-  get length(): number {
-    return this.frames.length
-  }
-
-  /** A command was refused: EXEC will run nothing. */
-  fail(): void {
-    this.failed = true
-  }
-}
-
-export function handleTransaction(session: Session, spec: CommandSpec, args: ArgView): Sent {
+export function handleTransaction(session: ClientSession, spec: CommandSpec, args: ArgView): Sent {
   const open = session.transaction
   if (args.argc !== 1 && spec.name !== 'watch') {
     const problem = `wrong number of arguments for '${spec.name}' command`
     // An EXEC that is wrong itself ends the transaction, as on a server; any other wrong command only spoils it.
     if (spec.name === 'exec') session.transaction = null
     open?.fail()
-    return answer(session, encodeError(spec.name === 'exec' ? `EXECABORT Transaction discarded because of: ${problem}` : `ERR ${problem}`))
+    return answer(
+      session,
+      encodeError(spec.name === 'exec' ? `EXECABORT Transaction discarded because of: ${problem}` : `ERR ${problem}`),
+    )
   }
   switch (spec.name) {
     case 'multi':
@@ -59,11 +43,14 @@ export function handleTransaction(session: Session, spec: CommandSpec, args: Arg
     default:
       if (open !== null) return answer(session, encodeError('ERR WATCH inside MULTI is not allowed'))
       session.shared.core.counters.clientError('unsupported')
-      return answer(session, wireError('unsupported', "'watch': optimistic locking is not carried yet; use MULTI without WATCH, or a script"))
+      return answer(
+        session,
+        wireError('unsupported', "'watch': optimistic locking is not carried yet; use MULTI without WATCH, or a script"),
+      )
   }
 }
 
-function execute(session: Session, open: Transaction): Sent {
+function execute(session: ClientSession, open: Transaction): Sent {
   if (open.failed) {
     session.transaction = null
     return answer(session, execAbort)
@@ -80,7 +67,7 @@ function execute(session: Session, open: Transaction): Sent {
   return sent
 }
 
-export function queueCommand(session: Session, open: Transaction, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
+export function queueCommand(session: ClientSession, open: Transaction, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
   const refusal = notInside(spec)
   if (refusal !== null) {
     open.fail()
@@ -110,7 +97,8 @@ function notInside(spec: CommandSpec): Buffer | null {
   if (spec.kind === Kind.Session && spec.name !== 'ping' && spec.name !== 'echo') {
     return wireError('unsupported', `'${spec.name.replace('|', ' ')}' inside MULTI is not carried; send it before MULTI`)
   }
-  if (spec.kind === Kind.WriteGlobal) return wireError('unsupported', `'${spec.name}' inside MULTI is not carried; send it on its own`)
+  if (spec.kind === Kind.WriteGlobal)
+    return wireError('unsupported', `'${spec.name}' inside MULTI is not carried; send it on its own`)
   return null
 }
 

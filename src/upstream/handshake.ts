@@ -1,8 +1,12 @@
 /** The first commands on a lane: who we are, what the server's clock says, and that the connection before this one is dead. */
 import { decodeAll, isReplyError, type Reply } from '../resp/decode.ts'
 import { encodeCommand } from '../resp/encode.ts'
-import type { Credentials, Lane } from './lane.ts'
-import type { Waiter } from './waiter.ts'
+import type { ReplyLane, Waiter } from './waiter.ts'
+
+export interface Credentials {
+  readonly username: string | null
+  readonly password: string | null
+}
 
 export interface ServerName {
   readonly family: string
@@ -51,7 +55,7 @@ export class Handshake implements Waiter {
     this.#done = done
   }
 
-  take(_lane: Lane, chunk: Buffer, from: number, to: number, ended: boolean): void {
+  take(_lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
     this.#pieces.push(chunk.subarray(from, to))
     if (ended) this.#done(this.#read(decodeAll(Buffer.concat(this.#pieces))))
   }

@@ -11,21 +11,16 @@ import { ReplyKind, ReplyScanner } from '../resp/reply-scanner.ts'
 import type { Side } from '../routing/modes.ts'
 import { openSocket } from './connect.ts'
 import type { Endpoint } from './endpoint.ts'
-import { Handshake, type HandshakeResult, type ServerName } from './handshake.ts'
+import { type Credentials, Handshake, type HandshakeResult, type ServerName } from './handshake.ts'
 import { Outbox } from './outbox.ts'
 import type { Flushable, Turn } from './turn.ts'
-import { type Waiter, WaiterRing } from './waiter.ts'
+import { type ReplyLane, type Waiter, WaiterRing } from './waiter.ts'
 
 export interface LaneOwner {
   /** Connected, admitted or not (`lane.admitted`). */
   laneUp(lane: Lane): void
   /** Every waiter has been told already. */
   laneDown(lane: Lane, error: Error): void
-}
-
-export interface Credentials {
-  readonly username: string | null
-  readonly password: string | null
 }
 
 const stageBytes = 65_536
@@ -38,7 +33,7 @@ export const contextOf = (protocol: number, db: number): number => db * 4 + prot
 const contextDb = (context: number): number => context >> 2
 const contextProtocol = (context: number): number => context & 3
 
-export class Lane implements Flushable {
+export class Lane implements Flushable, ReplyLane {
   readonly side: Side
   readonly endpoint: Endpoint
   up = false
@@ -118,7 +113,7 @@ export class Lane implements Flushable {
 
   #switch(argv: string[]): void {
     const frame = encodeCommand(argv)
-    this.send(frame, 0, frame.length, new ContextWaiter(argv.join(' ')), 1)
+    this.send(frame, 0, frame.length, new ContextWaiter(argv.join(' '), this), 1)
   }
 
   /** Sends `count` whole commands that lie in [start, end). Only while `up` (the handshake excepted). */
@@ -325,14 +320,16 @@ export class Lane implements Flushable {
 /** A SELECT or HELLO that Ferry put between clients' commands. It was tried before; if it fails now, the lane cannot be trusted. */
 class ContextWaiter implements Waiter {
   readonly sums = false
-  #what: string
+  readonly #what: string
+  readonly #lane: Lane
 
-  constructor(what: string) {
+  constructor(what: string, lane: Lane) {
     this.#what = what
+    this.#lane = lane
   }
 
-  take(lane: Lane, _chunk: Buffer, _from: number, _to: number, ended: boolean): void {
-    if (ended && lane.errors > 0) lane.fail(new Error(`the server refused ${this.#what}`))
+  take(_lane: ReplyLane, _chunk: Buffer, _from: number, _to: number, ended: boolean): void {
+    if (ended && this.#lane.errors > 0) this.#lane.fail(new Error(`the server refused ${this.#what}`))
   }
 
   lost(): void {

@@ -1,5 +1,17 @@
 /** Who waits for replies on a lane, and the ring in which they stand in the order their commands were sent. */
-import type { Lane } from './lane.ts'
+import type { Side } from '../routing/modes.ts'
+
+/** What a waiter sees of the lane that brings its replies. */
+export interface ReplyLane {
+  readonly side: Side
+  /** Of the waiter that just ended: a sum over its replies' bytes where it wanted one, and how many were errors. */
+  readonly sum: number
+  readonly errors: number
+  readonly lastError: string | null
+  /** Stops and goes on reading replies, for everybody on this lane. */
+  pause(): void
+  resume(): void
+}
 
 export interface Waiter {
   /** Whether the lane sums up the bytes of the replies (`lane.sum`), so that two sides can be compared without keeping them. */
@@ -8,9 +20,9 @@ export interface Waiter {
    * Bytes of the awaited replies, in order, as they came; a reply may come in several calls. `ended`: the last awaited reply ends at
    * `to`; `lane.sum` and `lane.errors` then speak of all of them. The slice may be kept, it is never written to again.
    */
-  take(lane: Lane, chunk: Buffer, from: number, to: number, ended: boolean): void
+  take(lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void
   /** The connection is gone with `left` replies missing; the first of those was begun already where `midReply`. Outcome unknown. */
-  lost(lane: Lane, left: number, midReply: boolean): void
+  lost(lane: ReplyLane, left: number, midReply: boolean): void
 }
 
 const initialSize = 1024

@@ -47,7 +47,7 @@ describe('a client of a source that wants a password', () => {
   it.each([
     ['PING', 'GET a', 'SET a 1', 'CLIENT GETNAME', 'SELECT 1', 'INFO', 'MULTI', 'ECHO x'],
     ['AUTH wrong', 'AUTH default wrong', 'AUTH nobody geheim', 'PING'],
-    ['HELLO 3', 'HELLO 3 AUTH default wrong', 'GET a'],
+    ['HELLO 3 AUTH default wrong', 'GET a'],
     ['AUTH geheim', 'PING', 'SET a 1', 'GET a', 'AUTH wrong', 'GET a', 'AUTH default geheim', 'GET a'],
     ['AUTH reader r', 'GET a', 'SET a 2', 'DEL a', 'GET a', 'CONFIG GET maxmemory'],
     ['AUTH writer w', 'SET a 3', 'GET a', 'AUTH reader r', 'SET a 4', 'GET a'],
@@ -61,6 +61,12 @@ describe('a client of a source that wants a password', () => {
     const client = await connect()
     expect(await client.pipeline(['SET before 1', 'AUTH geheim', 'GET before'])).toEqual([noAuth, ok, '$-1\r\n'])
     expect(await target.client({ password: 'geheim' }).exists('before')).toBe(0)
+  })
+
+  it('may not change the protocol before it has said who it is', async () => {
+    const [hello, get] = await (await connect()).pipeline(['HELLO 3', 'GET nothing'])
+    expect(hello).toMatch(/^-NOAUTH HELLO must be called with the client already authenticated/)
+    expect(get).toBe(noAuth)
   })
 
   it('may say everything in HELLO, and keeps what it had where that fails', async () => {
@@ -89,6 +95,17 @@ describe('a client of a source that wants a password', () => {
     expect(list).toHaveLength(268)
     expect(other).toEqual(list)
     expect((await ferry.status()).divergencesTotal).toBe(0)
+  })
+
+  it('cannot change the other side where the source refuses', async () => {
+    const [reader, writer] = [await connect(), await connect()]
+    await writer.pipeline(['AUTH writer w', 'SET kept 1', 'SELECT 5', 'SET kept 5'])
+    const lines = ['AUTH reader r', 'SET kept 2', 'DEL kept', 'FLUSHALL', 'SELECT 5', 'FLUSHDB']
+    const replies = await reader.pipeline(lines)
+    for (const at of [1, 2, 3, 5]) expect(replies[at]).toMatch(/^-NOPERM /)
+    await ferry.untilSettled()
+    const kept = [source, target].flatMap((server) => [0, 5].map((db) => server.client({ password: 'geheim', db }).get('kept')))
+    expect(await Promise.all(kept)).toEqual(['1', '5', '1', '5'])
   })
 
   it('does not leave connections behind for wrong passwords', async () => {
