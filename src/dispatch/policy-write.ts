@@ -4,7 +4,7 @@
  */
 import { wireError } from '../errors.ts'
 import { otherSide, type Side } from '../routing/modes.ts'
-import { type Outcome, verdict } from '../routing/policy.ts'
+import { type Outcome, type Verdict, verdict } from '../routing/policy.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import type { Client } from './client.ts'
 import { type DbKey, ownKeys } from './command-keys.ts'
@@ -64,13 +64,17 @@ export class PolicyWrite extends ReplySlot implements Waiter {
     if (decided.kind === 'wait') return
     this.#answered = true
     latencies.client.record((turn.nowMs - this.#sentMs) * 1000)
-    if (decided.kind === 'reply') return this.#reply(Buffer.concat(this.#pieces[decided.side]))
+    this.#reply(this.#answerFor(decided))
+  }
+
+  #answerFor(decided: Exclude<Verdict, { kind: 'wait' }>): Buffer {
+    if (decided.kind === 'reply') return Buffer.concat(this.#pieces[decided.side])
     if (decided.kind === 'unknown') {
       this.#core.counters.clientError('unknown-outcome')
-      return this.#reply(wireError('unknown-outcome', 'no side answered before its connection was lost'))
+      return wireError('unknown-outcome', 'no side answered before its connection was lost')
     }
     this.#core.counters.clientError('both-required')
-    this.#reply(wireError('both-required', `${decided.failed}: ${this.#errorOf(decided.failed)}`))
+    return wireError('both-required', `${decided.failed}: ${this.#errorOf(decided.failed)}`)
   }
 
   #reply(bytes: Buffer): void {

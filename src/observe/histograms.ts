@@ -67,7 +67,7 @@ export class LatencyHistogram {
   }
 }
 
-/** client: from the command's arrival to its reply; source, target: from sending to the answer; added: what Ferry itself put on top. */
+/** client: from the command's arrival to its reply; source, target: from sending to the answer; added: Ferry's own time per turn of the event loop. */
 export const latencyKinds = ['client', 'source', 'target', 'added'] as const
 export type LatencyKind = (typeof latencyKinds)[number]
 export type Latencies = Readonly<Record<LatencyKind, LatencyHistogram>>

@@ -63,6 +63,7 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
     events,
     limits: config.limits,
   })
+  turn.onTurn = (tookMs) => core.latencies.added.record(tookMs * 1000)
   const lanes = new Lanes(endpoints, turn, events, config.limits.followerTimeoutMs)
   const copier = new Copier(core, lanes, process.env.FERRY_UNSAFE_NO_HOLD !== '1')
   const job = new MoverJob(core, lanes, copier, store, config.mover)

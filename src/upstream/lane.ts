@@ -215,7 +215,10 @@ export class Lane implements Flushable, ReplyLane {
     if (socket !== this.#socket) return
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
-    if (result.fault !== null) return this.fail(new Error(result.fault))
+    if (result.fault !== null) {
+      this.fail(new Error(result.fault))
+      return
+    }
     this.admitted = result.admitted
     this.lastError = result.refusal
     this.clockOffsetMs = result.clockOffsetMs

@@ -9,6 +9,9 @@ export interface Flushable {
 export class Turn {
   /** Milliseconds of the monotonic clock, read once per chunk by whoever reads it; never goes back. */
   nowMs = performance.now()
+  /** Told how long each turn that wrote something took, ms, from the first chunk read to the last byte handed over. */
+  onTurn: (tookMs: number) => void = () => undefined
+  #beganMs = 0
   #due: Flushable[] = []
   #spare: Flushable[] = []
   #scheduled = false
@@ -19,6 +22,7 @@ export class Turn {
     this.#due.push(item)
     if (this.#scheduled) return
     this.#scheduled = true
+    this.#beganMs = this.nowMs
     setImmediate(this.#run)
   }
 
@@ -34,5 +38,6 @@ export class Turn {
     for (let i = 0; i < due.length; i++) (due[i] as Flushable).flush()
     due.length = 0
     this.#spare = due
+    this.onTurn(performance.now() - this.#beganMs)
   }
 }
