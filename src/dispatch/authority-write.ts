@@ -26,7 +26,10 @@ export class AuthorityWrite extends ReplySlot implements Waiter {
 
   take(lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
     this.#client.replies.deliver(this, chunk, from, to, ended)
-    if (!ended) return this.#client.pressed(lane)
+    if (!ended) {
+      this.#client.pressed(lane)
+      return
+    }
     const tookUs = (this.#core.turn.nowMs - this.#sentMs) * 1000
     this.#core.counters.sides[this.#side][lane.errors > 0 ? 'error' : 'ok']++
     this.#core.latencies[this.#side].record(tookUs)

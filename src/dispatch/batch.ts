@@ -2,6 +2,7 @@
  * A run of consecutive plain commands of one client, carried as one slice: to one side, or to both. The one object that the hot path
  * makes, one per run and not per command; it keeps the run's bytes, so that its keys can be named if the sides disagree or one is lost.
  */
+import { Kind } from '../commands/spec.ts'
 import type { Side } from '../routing/modes.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import type { Client } from './client.ts'
@@ -88,10 +89,15 @@ export class Batch extends ReplySlot implements Waiter {
   }
 
   journal(reason: string): void {
-    if (this.keys !== null) this.#mark(this.keys, reason)
-    else
-      for (const frame of framesIn(this.buf, this.start, this.end))
-        this.#mark(keysOf(specOf(frame), frame, this.db) ?? [], reason)
+    if (this.keys !== null) {
+      this.#mark(this.keys, reason)
+      return
+    }
+    for (const frame of framesIn(this.buf, this.start, this.end)) {
+      const spec = specOf(frame)
+      if (spec.kind === Kind.WriteGlobal) this.#core.doubtAll(`${spec.name}: ${reason}`)
+      else this.#mark(keysOf(spec, frame, this.db) ?? [], reason)
+    }
   }
 
   #mark(keys: readonly DbKey[], reason: string): void {

@@ -16,6 +16,9 @@ export interface Client extends Parked {
   readonly tenant: string
   /** Part of a long reply came in from this lane: if the client cannot keep up, the lane may have to wait. */
   pressed(lane: ReplyLane): void
+  /** Nothing behind the command that runs now is looked at until `goOn`. */
+  holdBack(): void
+  goOn(): void
   /** Closes the connection; for a reply that was cut in the middle and cannot be mended. */
   abort(reason: string): void
 }

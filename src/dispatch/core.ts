@@ -22,6 +22,8 @@ export class Core {
   lastPair: Uint8Array | null = null
   /** How often everything came into doubt: a copy that began before the last time does not end it. */
   doubts = 0
+  /** Whether everything is to be copied again: unasked, or only when somebody asks for it. */
+  recopy: 'no' | 'due' | 'held' = 'no'
   readonly turn: Turn
   readonly board: OrderBoard
   readonly journal: Journal
@@ -61,11 +63,16 @@ export class Core {
     return this.accepts(lane) ? lane : null
   }
 
-  /** Something was changed that cannot be told key by key: no key counts as copied until everything is copied again. */
-  doubtAll(reason: string): void {
+  /**
+   * Something was changed that cannot be told key by key: no key counts as copied until everything is copied again. That is begun unasked
+   * where something had been copied, unless the side to copy from may be the one that lost it: `held` leaves the decision to a person.
+   */
+  doubtAll(reason: string, held = false): void {
     if (this.journal.resyncReason === null) {
       this.events.record('journal', 'the whole data set has to be copied again', { reason })
     }
+    if (held) this.recopy = 'held'
+    else if (this.recopy === 'no' && this.traffic.coveredSlots > 0) this.recopy = 'due'
     this.doubts++
     this.journal.resync(reason)
     this.traffic.cover(0)

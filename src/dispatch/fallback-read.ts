@@ -47,8 +47,9 @@ export class FallbackRead extends SidedRead {
 
   /** A write of the same client is about to leave: the source is asked now, since it would see the write if asked later. */
   settle(): void {
+    if (!this.core.accepts(this.pair.source)) return
     this.#open.delete(this)
-    if (this.answers.source.state === 'unasked' && this.core.accepts(this.pair.source)) this.ask('source')
+    this.ask('source')
   }
 
   protected override received(lane: Lane, bytes: Buffer, ended: boolean): void {

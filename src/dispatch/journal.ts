@@ -20,6 +20,8 @@ export interface DirtyEntry {
   /** Not to be tried before this moment of the monotonic clock. */
   notBeforeMs: number
   healing: boolean
+  /** Its side was restarted since: that the key is not there any more says nothing. */
+  distrusted: boolean
 }
 
 const backoffMinMs = 20
@@ -61,6 +63,7 @@ export class Journal {
       this.from[from]++
       known.from = from
       known.reason = reason
+      known.distrusted = false
       known.generation++
       return
     }
@@ -79,6 +82,7 @@ export class Journal {
       attempts: 0,
       notBeforeMs: 0,
       healing: false,
+      distrusted: false,
     }
     this.#entries.set(name, entry)
     this.#unsaved.set(name, entry)
@@ -89,6 +93,11 @@ export class Journal {
   /** The side that has the truth for this key, or null where both have it. */
   truthOf(db: number, key: Buffer): Side | null {
     return this.#entries.get(nameOf(db, key))?.from ?? null
+  }
+
+  /** This side was restarted, perhaps with less than it had: what is not there any more was not deleted by anybody. */
+  distrust(side: Side): void {
+    for (const entry of this.#entries.values()) if (entry.from === side) entry.distrusted = true
   }
 
   /** Something was changed that cannot be told key by key. Stays until a whole copy is done. */

@@ -15,6 +15,7 @@ import { LanePair } from './lane-pair.ts'
 import type { Parked } from './order-board.ts'
 
 const watchMs = 100
+const clocksEveryMs = 5_000
 /** A pair's number fits a byte; far more users than that cannot share one event loop either. */
 export const pairsMax = 255
 
@@ -28,7 +29,9 @@ export class Lanes implements LaneOwner {
   readonly #pairs = new Map<string, LanePair>()
   readonly #byId = new Map<number, LanePair>()
   readonly #service: Record<Side, Lane>
+  readonly #runIds: Record<Side, string | null> = { source: null, target: null }
   #waiting = new Set<Parked>()
+  #clocksMs = 0
   #timer: NodeJS.Timeout | null = null
   #core: Core | null = null
 
@@ -136,7 +139,20 @@ export class Lanes implements LaneOwner {
 
   laneUp(lane: Lane): void {
     if (this.#core !== null) this.#core.counters.sides[lane.side].connects++
+    this.#noticeRestart(lane)
     this.#wake()
+  }
+
+  /** A server that was started anew may have lost anything; its connections do not tell. */
+  #noticeRestart({ side, runId }: Lane): void {
+    const known = this.#runIds[side]
+    const core = this.#core
+    if (runId === null || runId === known) return
+    this.#runIds[side] = runId
+    if (known === null || core === null || !core.traffic.mirrored) return
+    this.#events.record('side', `${side} was restarted`, { data: { authority: core.traffic.authority } })
+    core.journal.distrust(side)
+    core.doubtAll(`${side} was restarted and may have lost data`, side === core.traffic.authority)
   }
 
   laneDown(lane: Lane, error: Error): void {
@@ -156,6 +172,12 @@ export class Lanes implements LaneOwner {
     return sum
   }
 
+  /** Whether a side may still run commands of a connection that is lost: a copy made now could be overtaken by them. */
+  orphaned(side: Side): boolean {
+    for (const lane of this.all()) if (lane.side === side && lane.orphaned) return true
+    return false
+  }
+
   connections(side: Side): number {
     let sum = 0
     for (const lane of this.all()) if (lane.side === side && lane.up) sum++
@@ -168,10 +190,18 @@ export class Lanes implements LaneOwner {
     for (const parked of waiting) parked.unpark()
   }
 
+  /** Clocks drift: what a relative expiry becomes is reckoned with an offset that is seconds old at most. */
+  #askClocks(nowMs: number): void {
+    if (nowMs - this.#clocksMs < clocksEveryMs) return
+    this.#clocksMs = nowMs
+    for (const lane of [this.#service.source, this.#service.target]) if (lane.up) lane.askClock()
+  }
+
   #watch(): void {
     const core = this.#core
     if (core === null) return
     const nowMs = this.#turn.tick()
+    this.#askClocks(nowMs)
     const follower = otherSide(core.traffic.authority)
     for (const lane of this.all()) {
       if (lane.side !== follower || lane.inFlight === 0 || lane.paused || !lane.up) continue

@@ -38,6 +38,8 @@ export function twoPhaseWrite(
   }
   const slot = new ReplySlot()
   client.replies.push(slot)
+  // The write reaches the lanes only when its pre-image is read: what the client sent behind it must not overtake it.
+  client.holdBack()
   const ticket = board.hold(stripes)
   const owned = ownKeys(keys).map(({ key }) => key)
   void new TwoPhase(core, lanes, client, slot, ticket, client.db, client.context).run(write, owned)
@@ -67,6 +69,7 @@ class TwoPhase {
     const answer = await this.#attempt(write, keys).catch((error: Error) => this.#aborted(error.message))
     this.#core.board.finish(this.#ticket)
     this.#client.replies.deliver(this.#slot, answer, 0, answer.length, true)
+    this.#client.goOn()
   }
 
   async #attempt(write: OneOrBlock, keys: readonly Buffer[]): Promise<Buffer> {
@@ -104,7 +107,10 @@ class TwoPhase {
 
   /** A side that cannot be put back is put right by the journal: the other side has the value as it was. */
   async #takeBack(side: Side, before: readonly Payload[]): Promise<void> {
-    const outcomes = await writePayloads(this.#lanes.lane(side), this.#db, before).catch(() => before.map(() => 'lost'))
+    const lost = (): string[] => before.map(() => 'lost')
+    const outcomes = this.#lanes.orphaned(side)
+      ? lost()
+      : await writePayloads(this.#lanes.lane(side), this.#db, before).catch(lost)
     outcomes.forEach((error, i) => {
       const key = (before[i] as Payload).key
       if (error !== null)

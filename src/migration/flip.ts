@@ -96,6 +96,7 @@ export class Flip {
       entries.map((entry) => entry.key),
       first.from,
       true,
+      entries.some((entry) => entry.distrusted),
     )
     const again = new Set([...outcome.busy, ...outcome.unknown, ...outcome.failed.map(({ key }) => key)])
     entries.forEach((entry: DirtyEntry, i) => {

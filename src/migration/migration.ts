@@ -26,6 +26,11 @@ export interface StepAnswer {
   readonly steps: string[]
 }
 
+const recopyTickMs = 100
+/** A copy that ended in doubt is begun again after so long, and each time after twice as long. */
+const recopyWaitMinMs = 500
+const recopyWaitMaxMs = 60_000
+
 export class Migration {
   readonly record: MigrationRecord
   readonly #core: Core
@@ -34,6 +39,11 @@ export class Migration {
   readonly #flip: Flip
   readonly #store: Store
   #busy: Promise<unknown> = Promise.resolve()
+  #timer: NodeJS.Timeout | null = null
+  #doubtsAtStart = 0
+  #recopyWaitMs = recopyWaitMinMs
+  /** Turn clock. */
+  #recopyAtMs = 0
 
   constructor(core: Core, lanes: Lanes, job: MoverJob, flip: Flip, store: Store, record: MigrationRecord) {
     this.#core = core
@@ -56,6 +66,17 @@ export class Migration {
     }
     if (!traffic.mirrored) journal.clear()
     else if (this.record.moving || journal.resyncReason !== null) this.startCopy()
+    this.#timer = setInterval(() => this.#copyAgain(), recopyTickMs)
+  }
+
+  /** What came into doubt as a whole is copied again. A copy that would spread a loss is not gone on with. */
+  #copyAgain(): void {
+    const { recopy, traffic, turn } = this.#core
+    const under = this.#job.state === 'running' || this.#job.state === 'paused'
+    if (recopy === 'held' && under) this.stopCopy()
+    const sidesUp = this.#lanes.lane('source').up && this.#lanes.lane('target').up
+    if (recopy !== 'due' || under || !sidesUp || !traffic.mirrored || this.record.state === 'paused') return
+    if (turn.tick() >= this.#recopyAtMs) this.startCopy()
   }
 
   situation(): Situation {
@@ -185,6 +206,8 @@ export class Migration {
     const whole = journal.resyncReason !== null || traffic.covered
     const range = { from: whole ? 0 : traffic.coveredSlots, below: whole ? slotCount : below }
     const doubts = this.#core.doubts
+    this.#doubtsAtStart = doubts
+    this.#core.recopy = 'no'
     this.record.moving = true
     this.#save()
     this.#core.events.record('mover', 'the mover started', { data: { fromSlot: range.from, belowSlot: range.below } })
@@ -199,7 +222,9 @@ export class Migration {
 
   /** Before the process ends: what was reached, and whether a copy was under way. */
   suspend(): void {
-    if (this.#job.state === 'running' || this.#job.state === 'paused') this.#job.stop(true)
+    if (this.#timer !== null) clearInterval(this.#timer)
+    // What was copied before everything came into doubt has to be copied once more: the checkpoint must not skip it.
+    if (this.#job.state === 'running' || this.#job.state === 'paused') this.#job.stop(this.#core.doubts === this.#doubtsAtStart)
     this.#save()
   }
 
@@ -214,6 +239,9 @@ export class Migration {
     const { traffic, journal, events } = this.#core
     this.record.moving = false
     if (this.#core.doubts !== doubts) {
+      if (this.#core.recopy === 'no') this.#core.recopy = 'due'
+      this.#recopyWaitMs = Math.min(recopyWaitMaxMs, this.#recopyWaitMs * 2)
+      this.#recopyAtMs = this.#core.turn.tick() + this.#recopyWaitMs
       events.record('mover', 'the copy is through, but something changed meanwhile that cannot be told key by key', {
         reason: journal.resyncReason,
       })
@@ -221,6 +249,7 @@ export class Migration {
       return
     }
     journal.resyncReason = null
+    this.#recopyWaitMs = recopyWaitMinMs
     traffic.cover(below)
     const { keysCopied, keysDeleted, bytesCopied } = this.#job.snapshot()
     events.record('mover', 'the copy is through', { data: { keysCopied, keysDeleted, bytesCopied, coveredSlots: below } })

@@ -10,10 +10,10 @@
  * Where the copy goes to the authority itself (healing a key whose truth is on the follower), the keys stay closed to the end.
  */
 import type { Core } from '../dispatch/core.ts'
-import { type Payload, readPayloads, writePayloads } from '../dispatch/key-transfer.ts'
+import { type Payload, readPayloads, TransferLost, writePayloads } from '../dispatch/key-transfer.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
 import type { Ticket } from '../dispatch/order-board.ts'
-import { otherSide, type Side } from '../routing/modes.ts'
+import { otherSide, type Side, sides } from '../routing/modes.ts'
 import { stripeOf } from '../routing/stripe.ts'
 
 export interface CopyOutcome {
@@ -41,8 +41,8 @@ export class Copier {
     this.#holds = holds
   }
 
-  /** Never rejects. `behindGate`: the caller closed the gate itself. The keys are of one database; nil on the reading side means the key is deleted on the other. */
-  async copy(db: number, keys: readonly Buffer[], from: Side, behindGate = false): Promise<CopyOutcome> {
+  /** Never rejects. `behindGate`: the caller closed the gate itself. `cautious`: see Journal.distrust. The keys are of one database; nil on the reading side means the key is deleted on the other. */
+  async copy(db: number, keys: readonly Buffer[], from: Side, behindGate = false, cautious = false): Promise<CopyOutcome> {
     const outcome: CopyOutcome = { copied: 0, deleted: 0, bytes: 0, busy: [], failed: [], unknown: [], lost: null }
     if (!this.#holds) {
       await this.#transfer(db, keys, from, outcome, null)
@@ -52,7 +52,7 @@ export class Copier {
     const { free, stripes } = this.#choose(db, keys, outcome)
     if (free.length === 0) return outcome
     const hold = new Hold(this.#core, this.#core.board.hold(stripes))
-    await this.#transfer(db, free, from, outcome, hold)
+    await this.#transfer(db, free, from, outcome, hold, cautious)
     hold.end()
     return outcome
   }
@@ -76,12 +76,20 @@ export class Copier {
     return { free, stripes: [...stripes] }
   }
 
-  async #transfer(db: number, keys: readonly Buffer[], from: Side, outcome: CopyOutcome, hold: Hold | null): Promise<void> {
+  async #transfer(
+    db: number,
+    keys: readonly Buffer[],
+    from: Side,
+    outcome: CopyOutcome,
+    hold: Hold | null,
+    cautious = false,
+  ): Promise<void> {
     const to = otherSide(from)
     let payloads: Payload[]
     const writingQuiet = hold === null ? null : this.#quiet(to)
     try {
       if (hold !== null) await this.#quiet(from)
+      this.#mustBeFenced()
       payloads = await readPayloads(this.#lanes.lane(from), db, keys)
     } catch (error) {
       outcome.lost = (error as Error).message
@@ -92,6 +100,7 @@ export class Copier {
       outcome.busy.push(...keys)
       return
     }
+    if (cautious) payloads = this.#present(db, payloads, from, outcome)
     if (to === this.#core.traffic.follower) hold?.defer()
     if (writingQuiet !== null) await writingQuiet
     try {
@@ -100,6 +109,23 @@ export class Copier {
       outcome.lost = (error as Error).message
       outcome.unknown.push(...keys)
       for (const key of keys) this.#core.journal.mark(db, key, from, `the copy was cut off: ${outcome.lost}`)
+    }
+  }
+
+  /** Of a side that came back with less than it had: a key that it lacks is not a key that was deleted. The other side's is kept, and copied. */
+  #present(db: number, payloads: readonly Payload[], from: Side, outcome: CopyOutcome): Payload[] {
+    return payloads.filter(({ key, bytes, error }) => {
+      if (bytes !== null || error !== null) return true
+      this.#core.journal.mark(db, key, otherSide(from), `${from} was restarted and does not have it`)
+      outcome.busy.push(key)
+      return false
+    })
+  }
+
+  /** What a lost connection may still bring to a server would land behind the copy. One lost later puts its own keys into the journal. */
+  #mustBeFenced(): void {
+    for (const side of sides) {
+      if (this.#lanes.orphaned(side)) throw new TransferLost(`${side} may still run commands of a connection that was lost`)
     }
   }
 

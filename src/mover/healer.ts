@@ -5,6 +5,7 @@ import { exchange } from '../dispatch/key-transfer.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
 import { decodeAll, isReplyError, type Reply } from '../resp/decode.ts'
 import { encodeCommand } from '../resp/encode.ts'
+import { sides } from '../routing/modes.ts'
 import type { Store } from '../state/store.ts'
 import { contextOf } from '../upstream/lane.ts'
 import type { Copier, CopyOutcome } from './copier.ts'
@@ -16,6 +17,7 @@ const attemptsMax = 8
 /** After so many tries a key is copied on its own, so that it holds up no other. */
 const alone = 3
 const batchesMax = 4
+const tellEveryMs = 1_000
 
 export class Healer {
   readonly #core: Core
@@ -24,6 +26,8 @@ export class Healer {
   readonly #store: Store
   #timer: NodeJS.Timeout | null = null
   #running = 0
+  #untold = 0
+  #toldMs = Number.NEGATIVE_INFINITY
   healed = 0
 
   constructor(core: Core, lanes: Lanes, copier: Copier, store: Store) {
@@ -47,7 +51,7 @@ export class Healer {
     journal.save()
     // Behind a closed gate it is the flip that heals: an entry taken here could not be finished before the gate opens.
     if (journal.size === 0 || !traffic.mirrored || board.gates > 0) return
-    if (!this.#lanes.lane('source').up || !this.#lanes.lane('target').up) return
+    if (sides.some((side) => !this.#lanes.lane(side).up || this.#lanes.orphaned(side))) return
     while (this.#running < batchesMax) {
       const entries = journal.take(batchKeys, turn.tick())
       if (entries.length === 0) return
@@ -63,7 +67,8 @@ export class Healer {
     const generations = entries.map((entry) => entry.generation)
     const first = entries[0] as DirtyEntry
     const keys = entries.map((entry) => entry.key)
-    const outcome = await this.#copier.copy(first.db, keys, first.from)
+    const cautious = entries.some((entry) => entry.distrusted)
+    const outcome = await this.#copier.copy(first.db, keys, first.from, false, cautious)
     this.#running--
     await this.#settle(entries, generations, outcome)
   }
@@ -90,8 +95,21 @@ export class Healer {
     this.#core.counters.journal.healFailures++
     const facts = await this.#describe(entry)
     this.#store.addFailed({ db: entry.db, key: entry.key, attempts: attemptsMax, error, at: Date.now(), ...facts })
-    this.#core.events.record('journal', 'a key could not be copied and is in the error queue', { reason: error })
     this.#core.journal.drop(entry)
+    this.#tell(error)
+  }
+
+  /** One event for many keys: a full target refuses them by the thousand. */
+  #tell(error: string): void {
+    this.#untold++
+    const nowMs = this.#core.turn.nowMs
+    if (nowMs - this.#toldMs < tellEveryMs) return
+    this.#core.events.record('journal', 'keys could not be copied and are in the error queue', {
+      reason: error,
+      data: { keys: this.#untold },
+    })
+    this.#toldMs = nowMs
+    this.#untold = 0
   }
 
   /** What there is to know about a key that stays behind. */

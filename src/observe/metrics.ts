@@ -316,7 +316,7 @@ const latency: Metric[] = [
     name: 'ferry_added_latency_seconds',
     type: 'histogram',
     labels: [],
-    help: 'Ferry's own time from reading a chunk to writing what came of it; a command passes through it twice, with its request and with its reply.',
+    help: 'Time of Ferry alone from reading a chunk to writing what came of it; a command passes through it twice, with its request and with its reply.',
     read: ({ latencies }) => [[{}, latencies.added]],
   },
 ]

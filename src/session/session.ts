@@ -69,6 +69,7 @@ export class Session implements ClientSession {
   #parked = false
   #waking = false
   #again = false
+  #heldBack = false
   #paused = false
   #runPlan: number = Plan.none
   #runBuf: Buffer
@@ -149,6 +150,17 @@ export class Session implements ClientSession {
     queueMicrotask(this.#wake)
   }
 
+  holdBack(): void {
+    this.#heldBack = true
+  }
+
+  goOn(): void {
+    this.#heldBack = false
+    if (this.#parked || this.#closing) return
+    this.shared.core.turn.tick()
+    this.#process()
+  }
+
   #woken(): void {
     this.#waking = false
     if (!this.#parked || this.#closing) return
@@ -170,7 +182,7 @@ export class Session implements ClientSession {
     const scanner = reader.scanner
     const counts = this.shared.core.counters.commands
     this.#lookAround()
-    while (!this.#closing) {
+    while (!this.#closing && !this.#heldBack) {
       const found = this.#again ? (reader.large === null ? Found.frame : Found.large) : reader.next()
       if (found === Found.more) break
       if (found === Found.malformed) {
@@ -309,6 +321,7 @@ export class Session implements ClientSession {
     const { core } = this.shared
     const full =
       this.#parked ||
+      this.#heldBack ||
       this.replies.length >= owedRepliesMax ||
       this.output.congested ||
       (this.replies.length > 0 && core.authorityLane(this.pair).bufferedBytes > core.limits.laneBufferBytes)

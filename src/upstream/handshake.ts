@@ -24,6 +24,8 @@ export interface HandshakeResult {
   readonly clientId: number
   /** As the server tells it, where it does. */
   readonly server: ServerName | null
+  /** Another after every start of the server; null where it does not tell. */
+  readonly runId: string | null
   /** How long to wait where the old connection could not be killed and may still hold commands. */
   readonly fenceWaitMs: number
 }
@@ -74,30 +76,56 @@ export class Handshake implements Waiter {
       fault: waitsForServer ? refusal : null,
       admitted,
       refusal,
-      clockOffsetMs: this.#clockOffset(time),
+      clockOffsetMs: clockOffset(time, this.#sentAtMs) ?? 0,
       clientId: typeof id === 'number' ? id : 0,
       server: serverName(info),
+      runId: fieldOf(info, 'run_id'),
       fenceWaitMs: this.#kills && !killed(kill) ? unfencedWaitMs : 0,
     }
   }
+}
 
-  /** TIME was read somewhere between sending and now: half the round trip is the best guess. */
-  #clockOffset(time: Reply | undefined): number {
-    if (!Array.isArray(time) || time.length < 2) return 0
-    const serverMs = Number(String(time[0])) * 1000 + Number(String(time[1])) / 1000
-    return serverMs - (this.#sentAtMs + Date.now()) / 2
+/** The server's clock minus ours. TIME was read somewhere between sending and now: half the round trip is the best guess. */
+function clockOffset(time: Reply | undefined, sentAtMs: number): number | null {
+  if (!Array.isArray(time) || time.length < 2) return null
+  const serverMs = Number(String(time[0])) * 1000 + Number(String(time[1])) / 1000
+  return serverMs - (sentAtMs + Date.now()) / 2
+}
+
+/** TIME, asked again while the lane is in use. */
+export class ClockWaiter implements Waiter {
+  readonly sums = false
+  readonly #sentAtMs = Date.now()
+  readonly #pieces: Buffer[] = []
+  readonly #told: (offsetMs: number) => void
+
+  constructor(told: (offsetMs: number) => void) {
+    this.#told = told
+  }
+
+  take(_lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
+    this.#pieces.push(chunk.subarray(from, to))
+    if (!ended) return
+    const offsetMs = clockOffset(decodeAll(Buffer.concat(this.#pieces))[0], this.#sentAtMs)
+    if (offsetMs !== null) this.#told(offsetMs)
+  }
+
+  lost(): void {
+    // The next handshake asks again.
   }
 }
 
 /** Valkey keeps `redis_version` for old tools and tells its own beside it. */
 function serverName(info: Reply | undefined): ServerName | null {
+  const valkey = fieldOf(info, 'valkey_version')
+  if (valkey !== null) return { family: 'valkey', version: valkey }
+  const version = fieldOf(info, 'redis_version')
+  return version === null ? null : { family: 'redis', version }
+}
+
+function fieldOf(info: Reply | undefined, name: string): string | null {
   if (!Buffer.isBuffer(info)) return null
-  const text = info.toString()
-  const field = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1]
-  const valkey = field('valkey_version')
-  if (valkey !== undefined) return { family: 'valkey', version: valkey }
-  const version = field('redis_version')
-  return version === undefined ? null : { family: 'redis', version }
+  return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info.toString())?.[1] ?? null
 }
 
 const errorOf = (reply: Reply | undefined): string | null => (isReplyError(reply) ? reply.error : null)

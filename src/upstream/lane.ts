@@ -11,7 +11,7 @@ import { ReplyKind, ReplyScanner } from '../resp/reply-scanner.ts'
 import type { Side } from '../routing/modes.ts'
 import { openSocket } from './connect.ts'
 import type { Endpoint } from './endpoint.ts'
-import { type Credentials, Handshake, type HandshakeResult, type ServerName } from './handshake.ts'
+import { ClockWaiter, type Credentials, Handshake, type HandshakeResult, type ServerName } from './handshake.ts'
 import { Outbox } from './outbox.ts'
 import type { Flushable, Turn } from './turn.ts'
 import { type ReplyLane, type Waiter, WaiterRing } from './waiter.ts'
@@ -27,6 +27,7 @@ const stageBytes = 65_536
 const connectTimeoutMs = 5_000
 const backoffMinMs = 50
 const backoffMaxMs = 2_000
+const timeFrame = encodeCommand(['TIME'])
 /** Protocol 2, database 0: what a fresh connection speaks. */
 export const freshContext = 2
 export const contextOf = (protocol: number, db: number): number => db * 4 + protocol
@@ -42,10 +43,14 @@ export class Lane implements Flushable, ReplyLane {
   /** The last refusal or fault, for status. */
   lastError: string | null = null
   clockOffsetMs = 0
+  /** Another after every start of the server; null where it never told. */
+  runId: string | null = null
   /** What the server calls itself; the last answer where it is down now. */
   server: ServerName = { family: 'redis', version: '7.0.0' }
   /** Commands sent and not answered. */
   inFlight = 0
+  /** A connection went with commands on it, and the one after it has not killed it yet: the server may still run them. */
+  orphaned = false
   /** When a reply last came, or the lane last went from idle to busy; turn clock. */
   progressMs = 0
   /** Of the waiter that just ended: sum over its replies' bytes, and how many were errors. */
@@ -150,6 +155,14 @@ export class Lane implements Flushable, ReplyLane {
     else this.#drains.push({ at: this.#ring.tail, done })
   }
 
+  /** Reads the server's clock again; `clockOffsetMs` follows. */
+  askClock(): void {
+    const waiter = new ClockWaiter((offsetMs) => {
+      this.clockOffsetMs = offsetMs
+    })
+    this.send(timeFrame, 0, timeFrame.length, waiter, 1)
+  }
+
   /** Bytes that reached the kernel since the last call count as progress, too: a large value takes its time. */
   noteWritten(): void {
     const socket = this.#socket
@@ -175,6 +188,7 @@ export class Lane implements Flushable, ReplyLane {
     this.#timer = null
     if (socket === null) return
     this.#socket = null
+    if (this.up && this.inFlight > 0) this.orphaned = true
     this.up = false
     this.lastError = error.message
     socket.destroy()
@@ -223,6 +237,7 @@ export class Lane implements Flushable, ReplyLane {
     this.lastError = result.refusal
     this.clockOffsetMs = result.clockOffsetMs
     if (result.server !== null) this.server = result.server
+    this.runId = result.runId ?? this.runId
     if (result.fenceWaitMs > 0) {
       this.#timer = setTimeout(() => this.#opened(result), result.fenceWaitMs)
     } else this.#opened(result)
@@ -233,6 +248,7 @@ export class Lane implements Flushable, ReplyLane {
     this.#clientId = result.clientId
     this.#attempt = 0
     this.up = true
+    this.orphaned = false
     this.#owner.laneUp(this)
   }
 

@@ -1,9 +1,10 @@
 /** A lane with an owner and waiters that write down what they are told. */
 import { encodeCommand } from '../../src/resp/encode.ts'
 import { parseEndpoint } from '../../src/upstream/endpoint.ts'
-import { type Credentials, Lane, type LaneOwner } from '../../src/upstream/lane.ts'
+import type { Credentials } from '../../src/upstream/handshake.ts'
+import { Lane, type LaneOwner } from '../../src/upstream/lane.ts'
 import { Turn } from '../../src/upstream/turn.ts'
-import type { Waiter } from '../../src/upstream/waiter.ts'
+import type { ReplyLane, Waiter } from '../../src/upstream/waiter.ts'
 import type { FakeConnection } from './fake-redis.ts'
 import { until } from './wait.ts'
 
@@ -34,7 +35,7 @@ export class RecordingWaiter implements Waiter {
     this.#log = log
   }
 
-  take(lane: Lane, chunk: Buffer, from: number, to: number, ended: boolean): void {
+  take(lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
     if (this.ended) this.#log.push(`${this.name} is told more than it waited for`)
     this.calls++
     this.text += chunk.toString('latin1', from, to)
@@ -46,21 +47,28 @@ export class RecordingWaiter implements Waiter {
     this.whenEnded()
   }
 
-  lost(_lane: Lane, left: number, midReply: boolean): void {
+  lost(_lane: ReplyLane, left: number, midReply: boolean): void {
     this.#log.push(`${this.name} lost ${left}${midReply ? ', one begun' : ''}`)
   }
 }
 
 const nobody: Credentials = { username: null, password: null }
 
-export function laneTo(port: number, credentials = nobody, sums = true): LaneFixture {
+/** `address`: a port of this machine, or a URL. */
+export function laneTo(address: number | string, credentials = nobody, sums = true): LaneFixture {
   const log: string[] = []
   const turn = new Turn()
   const owner: LaneOwner = {
     laneUp: () => void log.push('up'),
     laneDown: (_lane, error) => void log.push(`down: ${error.message}`),
   }
-  const lane = new Lane('source', parseEndpoint(`redis://127.0.0.1:${port}`), credentials, turn, owner)
+  const lane = new Lane(
+    'source',
+    parseEndpoint(typeof address === 'string' ? address : `redis://127.0.0.1:${address}`),
+    credentials,
+    turn,
+    owner,
+  )
   const ask = (name: string, ...commands: string[]): RecordingWaiter => {
     const waiter = new RecordingWaiter(name, sums, log)
     const frame = Buffer.concat(commands.map((command) => encodeCommand(command.split(' '))))

@@ -99,8 +99,8 @@ describe.each(policies)('%s, both sides well', (policy) => {
     await client.ask(`RPUSH ${key} a`)
     const { journal, divergencesTotal } = await ferry.untilSettled()
     expect(await client.ask(`INCR ${key}`)).toBe(`-${wrongType}\r\n`)
-    const after = await ferry.untilSettled()
-    expect([after.journal.healed, after.divergencesTotal]).toEqual([journal.healed, divergencesTotal])
+    const now = await ferry.untilSettled()
+    expect([now.journal.healed, now.divergencesTotal]).toEqual([journal.healed, divergencesTotal])
     expect(await values()).toEqual(['list a', 'list a'])
   })
 
@@ -116,7 +116,7 @@ interface Told {
   readonly policy: WritePolicy
   readonly reply: string | RegExp
   /** Source and target when all is well again. */
-  readonly then: readonly [string, string]
+  readonly after: readonly [string, string]
 }
 const one: [string, string] = ['string 1', 'string 1']
 const list: [string, string] = ['list spoilt', 'list spoilt']
@@ -124,20 +124,20 @@ const none: [string, string] = ['none null', 'none null']
 
 describe('the target refuses what the source does', () => {
   it.each<Told>([
-    { policy: 'old-authoritative', reply: ':1\r\n', then: one },
-    { policy: 'best-effort', reply: ':1\r\n', then: one },
-    { policy: 'both-required', reply: `-ERR FERRY both-required: target: ${wrongType}\r\n`, then: one },
-    { policy: 'last-write-wins', reply: ':1\r\n', then: one },
-    // The source is as before, and so is the target: they differed then, and not by this write.
-    { policy: 'two-phase-commit', reply: `-ERR FERRY aborted: target: ${wrongType}\r\n`, then: ['none null', 'list spoilt'] },
-    { policy: 'new-authoritative', reply: `-${wrongType}\r\n`, then: list },
-  ])('$policy', async ({ policy, reply, then }) => {
+    { policy: 'old-authoritative', reply: ':1\r\n', after: one },
+    { policy: 'best-effort', reply: ':1\r\n', after: one },
+    { policy: 'both-required', reply: `-ERR FERRY both-required: target: ${wrongType}\r\n`, after: one },
+    { policy: 'last-write-wins', reply: ':1\r\n', after: one },
+    // The source is as before, and so is the target: they differed after, and not by this write.
+    { policy: 'two-phase-commit', reply: `-ERR FERRY aborted: target: ${wrongType}\r\n`, after: ['none null', 'list spoilt'] },
+    { policy: 'new-authoritative', reply: `-${wrongType}\r\n`, after: list },
+  ])('$policy', async ({ policy, reply, after }) => {
     await follow(policy)
     const { healed } = (await ferry.status()).journal
     await spoil(target)
     expect(await client.ask(`INCR ${key}`)).toBe(reply)
     const { journal } = await ferry.untilSettled()
-    expect(await values()).toEqual(then)
+    expect(await values()).toEqual(after)
     if (policy === 'two-phase-commit') await target.client().del(key)
     else expect(journal.healed).toBe(healed + 1)
   })
@@ -145,18 +145,18 @@ describe('the target refuses what the source does', () => {
 
 describe('the source refuses what the target does', () => {
   it.each<Told>([
-    { policy: 'old-authoritative', reply: `-${wrongType}\r\n`, then: list },
-    { policy: 'best-effort', reply: ':1\r\n', then: one },
-    { policy: 'both-required', reply: `-ERR FERRY both-required: source: ${wrongType}\r\n`, then: list },
-    { policy: 'last-write-wins', reply: ':1\r\n', then: one },
-    { policy: 'two-phase-commit', reply: `-ERR FERRY aborted: source: ${wrongType}\r\n`, then: list },
-    { policy: 'new-authoritative', reply: ':1\r\n', then: one },
-  ])('$policy', async ({ policy, reply, then }) => {
+    { policy: 'old-authoritative', reply: `-${wrongType}\r\n`, after: list },
+    { policy: 'best-effort', reply: ':1\r\n', after: one },
+    { policy: 'both-required', reply: `-ERR FERRY both-required: source: ${wrongType}\r\n`, after: list },
+    { policy: 'last-write-wins', reply: ':1\r\n', after: one },
+    { policy: 'two-phase-commit', reply: `-ERR FERRY aborted: source: ${wrongType}\r\n`, after: list },
+    { policy: 'new-authoritative', reply: ':1\r\n', after: one },
+  ])('$policy', async ({ policy, reply, after }) => {
     await follow(policy)
     await spoil(source)
     expect(await client.ask(`INCR ${key}`)).toBe(reply)
     await ferry.untilSettled()
-    expect(await values()).toEqual(then)
+    expect(await values()).toEqual(after)
   })
 })
 
@@ -168,18 +168,18 @@ async function down(proxy: ChaosProxy, side: 'source' | 'target'): Promise<void>
 
 describe('the target is down', () => {
   it.each<Told>([
-    { policy: 'old-authoritative', reply: ':1\r\n', then: one },
-    { policy: 'best-effort', reply: ':1\r\n', then: one },
-    { policy: 'both-required', reply: '-ERR FERRY both-required: target: not reachable\r\n', then: one },
-    { policy: 'last-write-wins', reply: ':1\r\n', then: one },
-    { policy: 'two-phase-commit', reply: '-ERR FERRY aborted: target is not reachable, nothing was sent\r\n', then: none },
-  ])('$policy', async ({ policy, reply, then }) => {
+    { policy: 'old-authoritative', reply: ':1\r\n', after: one },
+    { policy: 'best-effort', reply: ':1\r\n', after: one },
+    { policy: 'both-required', reply: '-ERR FERRY both-required: target: not reachable\r\n', after: one },
+    { policy: 'last-write-wins', reply: ':1\r\n', after: one },
+    { policy: 'two-phase-commit', reply: '-ERR FERRY aborted: target is not reachable, nothing was sent\r\n', after: none },
+  ])('$policy', async ({ policy, reply, after }) => {
     await follow(policy)
     await down(toTarget, 'target')
     expect(await client.ask(`INCR ${key}`)).toBe(reply)
     expect((await ferry.status()).journal.dirtyKeys).toBe(policy === 'two-phase-commit' ? 0 : 1)
     await heal()
-    expect(await values()).toEqual(then)
+    expect(await values()).toEqual(after)
   })
 
   it('new-authoritative: nothing is sent anywhere', async () => {
@@ -193,23 +193,26 @@ describe('the target is down', () => {
 
 describe('the source is down', () => {
   it.each<Told>([
-    { policy: 'old-authoritative', reply: unreachable, then: none },
-    { policy: 'best-effort', reply: ':1\r\n', then: one },
-    { policy: 'both-required', reply: unreachable, then: none },
-    { policy: 'last-write-wins', reply: ':1\r\n', then: one },
-    { policy: 'two-phase-commit', reply: unreachable, then: none },
-    { policy: 'new-authoritative', reply: ':1\r\n', then: one },
-  ])('$policy', async ({ policy, reply, then }) => {
+    { policy: 'old-authoritative', reply: unreachable, after: none },
+    { policy: 'best-effort', reply: ':1\r\n', after: one },
+    { policy: 'both-required', reply: unreachable, after: none },
+    { policy: 'last-write-wins', reply: ':1\r\n', after: one },
+    { policy: 'two-phase-commit', reply: unreachable, after: none },
+    { policy: 'new-authoritative', reply: ':1\r\n', after: one },
+  ])('$policy', async ({ policy, reply, after }) => {
     await follow(policy)
     await down(toSource, 'source')
     const told = await client.ask(`INCR ${key}`)
     if (typeof reply === 'string') expect(told).toBe(reply)
     else expect(told).toMatch(reply)
-    expect((await ferry.status()).journal.dirtyKeys).toBe(then === none ? 0 : 1)
+    expect((await ferry.status()).journal.dirtyKeys).toBe(after === none ? 0 : 1)
     await heal()
-    expect(await values()).toEqual(then)
+    expect(await values()).toEqual(after)
   })
 })
+
+/** Long enough to see the command on the server and cut the connection before its reply is handed on. */
+const delayMs = 60
 
 /** The side takes the command, and its connections are cut before the reply comes back. */
 async function loseInFlight(proxy: ChaosProxy, server: RedisServer): Promise<void> {
@@ -221,29 +224,29 @@ async function loseInFlight(proxy: ChaosProxy, server: RedisServer): Promise<voi
 
 describe('the target is lost with the command in flight', () => {
   it.each<Told>([
-    { policy: 'old-authoritative', reply: ':1\r\n', then: one },
-    { policy: 'best-effort', reply: ':1\r\n', then: one },
+    { policy: 'old-authoritative', reply: ':1\r\n', after: one },
+    { policy: 'best-effort', reply: ':1\r\n', after: one },
     {
       policy: 'both-required',
       reply: '-ERR FERRY both-required: target: connection lost, outcome unknown\r\n',
-      then: one,
+      after: one,
     },
-    { policy: 'last-write-wins', reply: ':1\r\n', then: one },
-    { policy: 'two-phase-commit', reply: '-ERR FERRY aborted: target: connection lost\r\n', then: none },
+    { policy: 'last-write-wins', reply: ':1\r\n', after: one },
+    { policy: 'two-phase-commit', reply: '-ERR FERRY aborted: target: connection lost\r\n', after: none },
     {
       policy: 'new-authoritative',
       reply: /^-ERR FERRY unknown-outcome: target was lost before it answered \(.+\)\r\n$/,
-      then: one,
+      after: one,
     },
-  ])('$policy', async ({ policy, reply, then }) => {
+  ])('$policy', async ({ policy, reply, after }) => {
     await follow(policy)
-    toTarget.stall('to-client')
+    toTarget.delay(delayMs)
     const [told] = await Promise.all([client.ask(`INCR ${key}`), loseInFlight(toTarget, target)])
     if (typeof reply === 'string') expect(told).toBe(reply)
     else expect(told).toMatch(reply)
     await ferry.untilStatus('the key to be in the journal', ({ journal }) => journal.dirtyKeys === 1)
     await heal()
-    expect(await values()).toEqual(then)
+    expect(await values()).toEqual(after)
   })
 
   it.each<WritePolicy>(['old-authoritative', 'best-effort', 'last-write-wins'])('%s: the client does not wait for it', async (policy) => {
@@ -261,24 +264,24 @@ describe('the source is lost with the command in flight', () => {
     {
       policy: 'old-authoritative',
       reply: /^-ERR FERRY unknown-outcome: source was lost before it answered \(.+\)\r\n$/,
-      then: one,
+      after: one,
     },
-    { policy: 'best-effort', reply: ':1\r\n', then: one },
+    { policy: 'best-effort', reply: ':1\r\n', after: one },
     {
       policy: 'both-required',
       reply: '-ERR FERRY both-required: source: connection lost, outcome unknown\r\n',
-      then: one,
+      after: one,
     },
-    { policy: 'last-write-wins', reply: ':1\r\n', then: one },
-    { policy: 'two-phase-commit', reply: '-ERR FERRY aborted: source: connection lost\r\n', then: none },
-    { policy: 'new-authoritative', reply: ':1\r\n', then: one },
-  ])('$policy', async ({ policy, reply, then }) => {
+    { policy: 'last-write-wins', reply: ':1\r\n', after: one },
+    { policy: 'two-phase-commit', reply: '-ERR FERRY aborted: source: connection lost\r\n', after: none },
+    { policy: 'new-authoritative', reply: ':1\r\n', after: one },
+  ])('$policy', async ({ policy, reply, after }) => {
     await follow(policy)
-    toSource.stall('to-client')
+    toSource.delay(delayMs)
     const [told] = await Promise.all([client.ask(`INCR ${key}`), loseInFlight(toSource, source)])
     if (typeof reply === 'string') expect(told).toBe(reply)
     else expect(told).toMatch(reply)
     await heal()
-    expect(await values()).toEqual(then)
+    expect(await values()).toEqual(after)
   })
 })
