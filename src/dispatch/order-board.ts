@@ -18,12 +18,12 @@ export class Ticket {
   readonly stripes: readonly number[]
   blockers = 0
   readonly behind: Ticket[] = []
-  readonly run: () => void
+  /** Null until it is known what is to be done. */
+  run: (() => void) | null = null
   parked: Parked[] = []
 
-  constructor(stripes: readonly number[], run: () => void) {
+  constructor(stripes: readonly number[]) {
     this.stripes = stripes
-    this.run = run
   }
 }
 
@@ -36,6 +36,8 @@ export class OrderBoard {
   #atGate: Parked[] = []
   #whenQuiet: (() => void)[] = []
   #open = 0
+  #ready: Ticket[] = []
+  #running = false
 
   /** Tickets not finished. */
   get openTickets(): number {
@@ -48,7 +50,12 @@ export class OrderBoard {
 
   /** Queues behind whatever stands on these stripes; `run` is called, perhaps at once, when nothing does any more. */
   open(stripes: readonly number[], run: () => void): void {
-    const ticket = new Ticket(stripes, run)
+    this.arm(this.reserve(stripes), run)
+  }
+
+  /** Takes the place in the queue before it is known what will be done there; `arm` says so. */
+  reserve(stripes: readonly number[]): Ticket {
+    const ticket = new Ticket(stripes)
     this.#open++
     for (const stripe of stripes) {
       const before = this.#tails.get(stripe)
@@ -60,17 +67,31 @@ export class OrderBoard {
       this.#tails.set(stripe, ticket)
       this.flags[stripe] = (this.flags[stripe] as number) | Stripe.deferred
     }
-    if (ticket.blockers === 0) this.#go(ticket)
+    return ticket
   }
 
-  #go(ticket: Ticket): void {
-    ticket.run()
-    this.finish(ticket)
+  arm(ticket: Ticket, run: () => void): void {
+    ticket.run = run
+    if (ticket.blockers > 0) return
+    this.#ready.push(ticket)
+    this.#runReady()
+  }
+
+  /** One after the other and never nested: thousands may stand behind one key. */
+  #runReady(): void {
+    if (this.#running) return
+    this.#running = true
+    for (let ticket = this.#ready.shift(); ticket !== undefined; ticket = this.#ready.shift()) {
+      ticket.run?.()
+      this.#release(ticket)
+    }
+    this.#running = false
+    this.#quiet()
   }
 
   /** Closes stripes that are all free. The holder opens the way with `defer` and ends with `finish`. */
   hold(stripes: readonly number[]): Ticket {
-    const ticket = new Ticket(stripes, () => undefined)
+    const ticket = new Ticket(stripes)
     this.#open++
     for (const stripe of stripes) {
       this.#tails.set(stripe, ticket)
@@ -98,17 +119,21 @@ export class OrderBoard {
   }
 
   finish(ticket: Ticket): void {
+    this.#release(ticket)
+    this.#runReady()
+  }
+
+  #release(ticket: Ticket): void {
     for (const stripe of ticket.stripes) {
       if (this.#tails.get(stripe) !== ticket) continue
       this.#tails.delete(stripe)
       this.flags[stripe] = (this.flags[stripe] as number) & Stripe.dirty
     }
     this.#open--
+    for (const next of ticket.behind) if (--next.blockers === 0 && next.run !== null) this.#ready.push(next)
     const parked = ticket.parked
     ticket.parked = []
-    for (const next of ticket.behind) if (--next.blockers === 0) this.#go(next)
     for (const waiting of parked) waiting.unpark()
-    this.#quiet()
   }
 
   /** Stops new writes; `run` is called once no ticket is open. The caller reopens with `openGate`. */

@@ -2,16 +2,19 @@
  * Every write that the hot path does not take: decides for one command how it reaches both sides, and sends it. Either all of the
  * command is sent or nothing; `parked` means nothing was, and the client is woken to try the same command again.
  */
-import type { ArgView } from '../commands/arg-view.ts'
+import { type ArgView, argBytes } from '../commands/arg-view.ts'
+import { tellsEffect } from '../commands/effects.ts'
 import { rewrite } from '../commands/rewrite.ts'
 import { arityOk, type CommandSpec, Kind } from '../commands/spec.ts'
 import { encodeCommand } from '../resp/encode.ts'
 import type { Lane } from '../upstream/lane.ts'
+import type { Waiter } from '../upstream/waiter.ts'
 import { AuthorityWrite } from './authority-write.ts'
 import { Batch } from './batch.ts'
 import type { Client } from './client.ts'
 import { type DbKey, keysOf, ownKeys, stripesOf } from './command-keys.ts'
 import type { Core } from './core.ts'
+import { EffectWrite } from './effect-write.ts'
 import type { Frame, Sent } from './frame.ts'
 import type { Lanes } from './lanes.ts'
 import { Stripe } from './order-board.ts'
@@ -51,7 +54,12 @@ export class WritePath {
     const keys = understood ?? []
     const stripes = stripesOf(keys)
     if (!this.admits(client, stripes)) return 'parked'
-    if (carriage.how === 'copy') return this.#authorityOnly(client, spec, keys, carriage.unknownKeys, frame)
+    if (carriage.how === 'copy') {
+      return (
+        this.#byEffect(client, spec, args, keys, stripes, frame) ??
+        this.#authorityOnly(client, spec, keys, carriage.unknownKeys, frame)
+      )
+    }
     if (spec.derives) this.spreadDoubt(keys, stripes)
     if (traffic.wish.writePolicy === 'two-phase-commit') {
       return twoPhaseWrite(this.#core, this.#service, client, { frame: carriage.frame, replies: 1 }, keys, stripes)
@@ -163,6 +171,24 @@ export class WritePath {
     return 'sent'
   }
 
+  /** Where the reply will tell what to do on the follower; null where it will not. */
+  #byEffect(
+    client: Client,
+    spec: CommandSpec,
+    args: ArgView,
+    keys: readonly DbKey[],
+    stripes: readonly number[],
+    frame: Frame,
+  ): Sent | null {
+    if (frame.pieces !== null || keys.length === 0) return null
+    const argv = Array.from({ length: args.argc }, (_, i) => Buffer.from(argBytes(args, i)))
+    if (!tellsEffect(spec.name, argv)) return null
+    const write = new EffectWrite(this.#core, client, spec.name, argv, ownKeys(keys), this.#core.board.reserve(stripes))
+    client.replies.push(write)
+    this.#put(this.#core.authorityLane(client.pair), client, frame, write)
+    return 'sent'
+  }
+
   #authorityOnly(client: Client, spec: CommandSpec, keys: readonly DbKey[], unknownKeys: string | null, frame: Frame): Sent {
     const lane = this.#core.authorityLane(client.pair)
     this.mark(keys, `${spec.name} runs on the authority, its keys are copied`)
@@ -225,11 +251,11 @@ export class WritePath {
     return false
   }
 
-  #put(lane: Lane, client: Client, frame: Frame, waiter: Batch | PolicyWrite | AuthorityWrite): void {
+  #put(lane: Lane, client: Client, frame: Frame, waiter: Waiter): void {
     this.#putAs(lane, client.context, frame, waiter)
   }
 
-  #putAs(lane: Lane, context: number, frame: Frame, waiter: Batch | PolicyWrite | AuthorityWrite): void {
+  #putAs(lane: Lane, context: number, frame: Frame, waiter: Waiter): void {
     lane.prepare(context)
     this.#core.counters.sides[lane.side].commands++
     if (frame.pieces === null) {

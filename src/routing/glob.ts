@@ -9,9 +9,9 @@ export function compileGlob(pattern: string): RegExp {
     if (char === '*') source += '[^]*'
     else if (char === '?') source += '[^]'
     else if (char === '[') {
-      const end = classEnd(text, at)
-      source += classSource(text.slice(at + 1, end))
-      at = end
+      const found = classAt(text, at + 1)
+      source += found.source
+      at = found.end
     } else if (char === '\\' && at + 1 < text.length) source += literal(text[++at] as string)
     else source += literal(char)
   }
@@ -20,28 +20,19 @@ export function compileGlob(pattern: string): RegExp {
 
 const literal = (char: string): string => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`
 
-/** Where the class that begins at `at` is closed; a class that is not goes to the end of the pattern, as in servers. */
-function classEnd(text: string, at: number): number {
-  for (let i = at + 1; i < text.length; i++) {
-    if (text[i] === '\\') i++
-    else if (text[i] === ']') return i
-  }
-  return text.length
-}
-
-function classSource(inside: string): string {
-  const negated = inside.startsWith('^')
-  let source = ''
-  for (let at = negated ? 1 : 0; at < inside.length; at++) {
-    let first = inside[at] as string
-    if (first === '\\' && at + 1 < inside.length) first = inside[++at] as string
-    else if (inside[at + 1] === '-' && at + 2 < inside.length) {
-      const [low, high] = [first, inside[at + 2] as string].sort() as [string, string]
+/** As servers read it: a range may end with `]`, and a class that is not closed goes to the end of the pattern. */
+function classAt(text: string, from: number): { source: string; end: number } {
+  const negated = text[from] === '^'
+  let source = negated ? '[^' : '['
+  let at = negated ? from + 1 : from
+  for (; at < text.length && text[at] !== ']'; at++) {
+    const char = text[at] as string
+    if (char === '\\' && at + 1 < text.length) source += literal(text[++at] as string)
+    else if (text[at + 1] === '-' && at + 2 < text.length) {
+      const [low, high] = [char, text[at + 2] as string].sort() as [string, string]
       source += `${literal(low)}-${literal(high)}`
       at += 2
-      continue
-    }
-    source += literal(first)
+    } else source += literal(char)
   }
-  return `[${negated ? '^' : ''}${source}]`
+  return { source: `${source}]`, end: at }
 }

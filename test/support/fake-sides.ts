@@ -158,6 +158,8 @@ export class FakeSides {
       context: 2,
       tenant: 'default',
       pressed: () => {},
+      holdBack: () => {},
+      goOn: () => {},
       abort: (reason) => {
         this.aborted = reason
       },

@@ -100,6 +100,7 @@ describe('a client of a source that wants a password', () => {
   it('cannot change the other side where the source refuses', async () => {
     const [reader, writer] = [await connect(), await connect()]
     await writer.pipeline(['AUTH writer w', 'SET kept 1', 'SELECT 5', 'SET kept 5'])
+    await ferry.backfill()
     const lines = ['AUTH reader r', 'SET kept 2', 'DEL kept', 'FLUSHALL', 'SELECT 5', 'FLUSHDB']
     const replies = await reader.pipeline(lines)
     for (const at of [1, 2, 3, 5]) expect(replies[at]).toMatch(/^-NOPERM /)
