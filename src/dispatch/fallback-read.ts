@@ -1,6 +1,9 @@
 /**
  * `fallback-on-miss`: the target is asked first. Where it does not have the key (or the element), refuses or is lost, the client gets
  * what the source says. While this waits for the target, nothing later of the same client may overtake it on the source: see `settle`.
+ *
+ * A hit is believed. So a value that was written to in part before the copy passed its key (HSET on a hash that the target did not have)
+ * is seen in part, unless the write put the key in the journal.
  */
 import { isMiss, missingElements, missRule } from '../commands/misses.ts'
 import type { CommandSpec } from '../commands/spec.ts'

@@ -22,7 +22,7 @@ import type { Lane } from '../../src/upstream/lane.ts'
 import { Turn } from '../../src/upstream/turn.ts'
 import type { Waiter } from '../../src/upstream/waiter.ts'
 
-export class FakeLane {
+class FakeLane {
   readonly side: Side
   up = true
   admitted = true
@@ -68,7 +68,8 @@ export class FakeLane {
     const { replies, errors } = countReplies(Buffer.from(text))
     if (replies !== count) throw new Error(`${this.side} owes ${count} replies, not ${replies}`)
     this.errors = errors
-    this.sum = [...text].reduce((sum, char) => Math.imul(sum ^ char.charCodeAt(0), 16777619), 0)
+    this.sum = 0
+    for (const byte of Buffer.from(text)) this.sum = Math.imul(this.sum ^ byte, 16777619)
     waiter.take(this as unknown as Lane, Buffer.from(text), 0, Buffer.byteLength(text), true)
   }
 
