@@ -24,6 +24,8 @@ export interface Ferry {
 
 /** How long clients may take to receive what they are owed when Ferry stops. */
 const drainMs = 10_000
+/** How long the start waits for both sides, so that the first client finds them; a side that is away does not stop it. */
+const firstConnectMs = 1_000
 
 /** @throws FerryError where the configuration, the state file or a listening address cannot be used. */
 export async function startFerry(config: Config): Promise<Ferry> {
@@ -63,6 +65,7 @@ export async function startFerry(config: Config): Promise<Ferry> {
     await app.listen({ host, port }).catch((cause: Error) => {
       throw new FerryError('endpoint-unreachable', `cannot listen on ${config.control}: ${cause.message}`, { cause })
     })
+    await lanes.tried(firstConnectMs)
     const listening = await server.listen(config.listen)
     return { operations, listening, stop }
   } catch (error) {

@@ -8,6 +8,7 @@ import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import type { Client } from './client.ts'
 import { type DbKey, framesIn, keysOf, specOf } from './command-keys.ts'
 import type { Core } from './core.ts'
+import type { LanePair } from './lane-pair.ts'
 import { loseReply } from './lost-reply.ts'
 import { ReplySlot } from './reply-queue.ts'
 
@@ -15,6 +16,9 @@ export class Batch extends ReplySlot implements Waiter {
   /** Set on runs that go to both sides: their replies are compared by sum. */
   readonly sums: boolean
   readonly client: Client
+  readonly pair: LanePair
+  /** Protocol and database at the time; the client may have moved on. */
+  readonly context: number
   readonly db: number
   /** The side whose bytes the client gets. */
   answering: Side
@@ -42,6 +46,8 @@ export class Batch extends ReplySlot implements Waiter {
     super()
     this.#core = core
     this.client = client
+    this.pair = client.pair
+    this.context = client.context
     this.db = client.db
     this.answering = answering
     this.sums = both

@@ -51,6 +51,7 @@ export class Core {
     this.latencies = parts.latencies
     this.events = parts.events
     this.limits = parts.limits
+    this.journal.overflowed = (reason) => this.doubtAll(reason)
   }
 
   authorityLane(pair: LanePair): Lane {

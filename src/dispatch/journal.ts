@@ -32,6 +32,8 @@ const lookMax = 20_000
 export class Journal {
   /** Why the whole data set has to be copied again, or null. */
   resyncReason: string | null = null
+  /** Told when a key could not be taken in any more: then nothing is known of any key. */
+  overflowed: (reason: string) => void = (reason) => this.resync(reason)
   marks = 0
   /** How many entries have their truth on each side. */
   readonly from: Record<Side, number> = { source: 0, target: 0 }
@@ -61,6 +63,7 @@ export class Journal {
     if (known !== undefined) {
       this.from[known.from]--
       this.from[from]++
+      if (known.from !== from) this.#unsaved.set(name, known)
       known.from = from
       known.reason = reason
       known.distrusted = false
@@ -68,7 +71,7 @@ export class Journal {
       return
     }
     if (this.#entries.size >= this.#keysMax) {
-      this.resync(`the journal holds its limit of ${this.#keysMax} keys`)
+      this.overflowed(`the journal holds its limit of ${this.#keysMax} keys`)
       return
     }
     const stripe = stripeOf(key, 0, key.length, db)
@@ -124,7 +127,7 @@ export class Journal {
   healed(entry: DirtyEntry, generation: number): boolean {
     entry.healing = false
     entry.attempts = 0
-    if (entry.generation !== generation) return false
+    if (entry.generation !== generation || !this.#holds(entry)) return false
     this.drop(entry)
     return true
   }
@@ -133,14 +136,22 @@ export class Journal {
     entry.healing = false
     entry.notBeforeMs = nowMs + Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(entry.attempts++, 10))
     const name = nameOf(entry.db, entry.key)
+    // Another one of this name may stand there by now: the journal was cleared and filled again while this one was being healed.
+    if (this.#entries.get(name) !== entry) return
     this.#entries.delete(name)
     this.#entries.set(name, entry)
+  }
+
+  /** Whether this is still the entry of its key: the journal may have been cleared, and the key marked anew. */
+  #holds(entry: DirtyEntry): boolean {
+    return this.#entries.get(nameOf(entry.db, entry.key)) === entry
   }
 
   /** Takes the key out, healed or handed to the error queue. */
   drop(entry: DirtyEntry): void {
     const name = nameOf(entry.db, entry.key)
-    if (!this.#entries.delete(name)) return
+    if (this.#entries.get(name) !== entry) return
+    this.#entries.delete(name)
     this.#unsaved.set(name, { db: entry.db, key: entry.key, gone: true })
     this.from[entry.from]--
     this.#board.clearDirty(entry.stripe)

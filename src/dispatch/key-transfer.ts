@@ -75,6 +75,7 @@ const delHead = Buffer.from('*2\r\n$3\r\nDEL\r\n')
 const relativeOnly = new WeakSet<Lane>()
 
 export async function readPayloads(lane: Lane, db: number, keys: readonly Buffer[]): Promise<Payload[]> {
+  if (keys.length === 0) return []
   const relative = relativeOnly.has(lane)
   const frame = dumpFrame(keys, relative ? expiryHeads.relative : expiryHeads.absolute)
   const bytes = await exchange(lane, contextOf(2, db), keys.length * 2, (to) => to.write(frame, 0, frame.length))
@@ -84,7 +85,7 @@ export async function readPayloads(lane: Lane, db: number, keys: readonly Buffer
   for (const key of keys) {
     let dump: Buffer | null = null
     let error: string | null = null
-    let ms = 0
+    let ms = -1
     if (bytes[at] === bulkType) {
       const header = numberAt(bytes, at + 1)
       dump = header < 0 ? null : bytes.subarray(lineEnd, lineEnd + header)
@@ -107,7 +108,9 @@ export async function readPayloads(lane: Lane, db: number, keys: readonly Buffer
       error ??= refusal
       at = reply.next
     }
-    payloads.push({ key, bytes: dump, expiresAtMs: ms <= 0 ? 0 : relative ? Math.round(clockMs + ms) : ms, error })
+    // -1: no expiry; -2: it expired between the two commands, and without its expiry it would live for ever.
+    const expiresAtMs = ms < 0 ? 0 : Math.max(1, relative ? Math.round(clockMs + ms) : ms)
+    payloads.push({ key, bytes: ms === -2 ? null : dump, expiresAtMs, error })
   }
   return payloads
 }

@@ -19,7 +19,7 @@ const clocksEveryMs = 5_000
 /** A pair's number fits a byte; far more users than that cannot share one event loop either. */
 export const pairsMax = 255
 
-export const noCredentials: Credentials = { username: null, password: null }
+const noCredentials: Credentials = { username: null, password: null }
 
 export class Lanes implements LaneOwner {
   readonly endpoints: Readonly<Record<Side, Endpoint>>
@@ -47,7 +47,15 @@ export class Lanes implements LaneOwner {
     this.#core = core
     this.#service.source.connect()
     this.#service.target.connect()
+    this.anonymousPair()
     this.#timer = setInterval(() => this.#watch(), watchMs)
+  }
+
+  /** Resolves once every lane has been connected, or is known not to be, or `limitMs` are over. */
+  async tried(limitMs: number): Promise<void> {
+    const deadlineMs = performance.now() + limitMs
+    const pending = (): boolean => [...this.all()].some((lane) => !lane.tried)
+    while (pending() && performance.now() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 2))
   }
 
   stop(): void {

@@ -3,13 +3,17 @@ import { wireError } from '../errors.ts'
 import type { Side } from '../routing/modes.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import type { Client } from './client.ts'
-import { framesIn } from './command-keys.ts'
+import { framesIn, keysOf, specOf, stripesOf } from './command-keys.ts'
 import type { Core } from './core.ts'
+import type { LanePair } from './lane-pair.ts'
 import type { ReplySlot } from './reply-queue.ts'
 
 /** A run of commands that some replies are owed for. */
 export interface Owed extends ReplySlot, Waiter {
   readonly client: Client
+  readonly pair: LanePair
+  readonly context: number
+  readonly db: number
   answering: Side
   readonly buf: Buffer
   readonly start: number
@@ -27,7 +31,10 @@ export function loseReply(core: Core, batch: Owed, lane: ReplyLane, left: number
     client.abort(`${lane.side} was lost in the middle of a reply`)
     return
   }
-  if (!batch.sums && lane.side === core.traffic.follower && core.authorityLane(client.pair).up) {
+  // A large frame is not kept: there is nothing to send again, and a reply must not be awaited for it.
+  const kept = batch.end > batch.start
+  const asksAgain = kept && !batch.sums && lane.side === core.traffic.follower && core.accepts(core.authorityLane(batch.pair))
+  if (asksAgain && !overtaken(batch)) {
     askAgain(core, batch, left)
     return
   }
@@ -40,8 +47,26 @@ export function loseReply(core: Core, batch: Owed, lane: ReplyLane, left: number
   client.replies.deliver(batch, all, 0, all.length, true)
 }
 
+/** Whether this client has meanwhile sent a write that the read would now see: its own later command, which must not be so. */
+function overtaken(batch: Owed): boolean {
+  const read = new Set(stripesIn(batch))
+  for (let slot = batch.next; slot !== null; slot = slot.next) {
+    if (!isOwed(slot)) return true
+    if (slot.sums && stripesIn(slot).some((stripe) => read.has(stripe))) return true
+  }
+  return false
+}
+
+const isOwed = (slot: ReplySlot): slot is Owed => 'buf' in slot && 'count' in slot
+
+function stripesIn({ buf, start, end, db }: Owed): number[] {
+  const stripes: number[] = []
+  for (const frame of framesIn(buf, start, end)) stripes.push(...stripesOf(keysOf(specOf(frame), frame, db) ?? []))
+  return stripes
+}
+
 function askAgain(core: Core, batch: Owed, left: number): void {
-  const lane = core.authorityLane(batch.client.pair)
+  const lane = core.authorityLane(batch.pair)
   let start = batch.start
   let skip = batch.count - left
   for (const frame of framesIn(batch.buf, batch.start, batch.end)) {
@@ -52,6 +77,6 @@ function askAgain(core: Core, batch: Owed, left: number): void {
     skip--
   }
   batch.answering = lane.side
-  lane.prepare(batch.client.context)
+  lane.prepare(batch.context)
   lane.send(batch.buf, start, batch.end, batch, left)
 }

@@ -81,11 +81,14 @@ export class OrderBoard {
   #runReady(): void {
     if (this.#running) return
     this.#running = true
-    for (let ticket = this.#ready.shift(); ticket !== undefined; ticket = this.#ready.shift()) {
-      ticket.run?.()
-      this.#release(ticket)
+    try {
+      for (let ticket = this.#ready.shift(); ticket !== undefined; ticket = this.#ready.shift()) {
+        ticket.run?.()
+        this.#release(ticket)
+      }
+    } finally {
+      this.#running = false
     }
-    this.#running = false
     this.#quiet()
   }
 

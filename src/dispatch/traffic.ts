@@ -35,6 +35,16 @@ export class Traffic {
     this.apply(wish)
   }
 
+  /** Whether a plain write needs nothing but its two halves: its reply is one side's, and no part of a value can mislead a read. */
+  get plainWrites(): boolean {
+    return this.authoritative && !this.partsMislead
+  }
+
+  /** A read that takes the target's word for a key must not find the part that a write made there before the key was copied. */
+  get partsMislead(): boolean {
+    return this.mirrored && !this.covered && this.wish.readMode === 'fallback-on-miss'
+  }
+
   get covered(): boolean {
     return this.coveredSlots >= slotCount
   }

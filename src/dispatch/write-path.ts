@@ -61,6 +61,7 @@ export class WritePath {
       )
     }
     if (spec.derives) this.spreadDoubt(keys, stripes)
+    else if (traffic.partsMislead) this.mark(keys, 'written before it was copied')
     if (traffic.wish.writePolicy === 'two-phase-commit') {
       return twoPhaseWrite(this.#core, this.#service, client, { frame: carriage.frame, replies: 1 }, keys, stripes)
     }

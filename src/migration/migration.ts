@@ -188,6 +188,7 @@ export class Migration {
             details: ['start the mover and let it finish'],
           })
         }
+        this.#refuseParts(patch.readMode)
         this.#enter(this.record.phase, patch)
       }
       this.#core.events.record('traffic', 'traffic was set', {
@@ -195,6 +196,19 @@ export class Migration {
         data: { ...patch, tenants: patch.tenants?.join(',') ?? null },
       })
     })
+  }
+
+  /** Writes before this moment may have left parts of keys on the target, which a fallback would take for the whole. */
+  #refuseParts(readMode: TrafficWish['readMode'] | undefined): void {
+    const { traffic } = this.#core
+    if (readMode !== 'fallback-on-miss' || !traffic.mirrored || traffic.covered || this.record.readMode === readMode) return
+    throw new FerryError(
+      'blocked',
+      'fallback-on-miss has to be on before the first write goes to both sides, or after everything is copied',
+      {
+        details: ['start the mover and let it finish'],
+      },
+    )
   }
 
   /** Copies slots up to `below`, from where the coverage ends; the whole, with a sweep, where everything is in doubt. */

@@ -8,6 +8,7 @@ import { handleLocal } from './local-commands.ts'
 import { handleTransaction, queueCommand } from './transaction.ts'
 
 export function handleCommand(session: ClientSession, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
+  if (spec.write || spec.kind === Kind.Transaction) session.shared.reads.settle(session)
   if (spec.kind === Kind.Transaction) return withAuthority(session, () => handleTransaction(session, spec, args))
   const local = session.transaction === null || spec.name === 'reset' || spec.name === 'quit'
   if (spec.kind === Kind.Session && local) return handleLocal(session, spec, args, frame)

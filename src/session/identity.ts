@@ -11,6 +11,8 @@ import type { ClientSession } from './client-session.ts'
 
 /** How long a new user's lanes may take to be opened. */
 const admissionMs = 5_000
+/** How long a new user waits for the follower's lane as well. */
+const followerFirstMs = 200
 
 export function authenticate(session: ClientSession, args: ArgView): Sent {
   if (args.argc > 3) return answer(session, encodeError('ERR syntax error'))
@@ -40,7 +42,15 @@ function admit(session: ClientSession, credentials: Credentials): LanePair | Buf
     setTimeout(() => session.unpark(), admissionMs + 1).unref()
     return 'parked'
   }
-  if (lane.admitted) return pair
+  if (lane.admitted) {
+    const follower = pair.lane(core.traffic.follower)
+    const waitedMs = session.parkedSinceMs === 0 ? 0 : core.turn.nowMs - session.parkedSinceMs
+    if (follower.tried || waitedMs > followerFirstMs) return pair
+    // Its first writes would go past a follower that is there.
+    lanes.wait(session)
+    setTimeout(() => session.unpark(), followerFirstMs + 1).unref()
+    return 'parked'
+  }
   const refusal = encodeError(lane.lastError ?? 'WRONGPASS invalid username-password pair or user is disabled.')
   if (pair.clients === 0) lanes.discard(pair)
   return refusal

@@ -10,6 +10,7 @@
  */
 import type { Socket } from 'node:net'
 import { type ArgView, argViewOf } from '../commands/arg-view.ts'
+import { createKeyList, keyPositions } from '../commands/keys.ts'
 import { lookup } from '../commands/lookup.ts'
 import { type CommandSpec, Kind } from '../commands/spec.ts'
 import { Batch } from '../dispatch/batch.ts'
@@ -223,9 +224,10 @@ export class Session implements ClientSession {
     this.#writesBoth = false
     this.#writesOne = false
     if (this.transaction !== null || !core.accepts(authority)) return
+    const mayWrite = !this.shared.reads.unsettled(this)
     const followerUp = core.followerLane(this.pair) !== null
-    if (traffic.mirrored) this.#writesBoth = traffic.authoritative && followerUp && board.gates === 0 && core.lastPair === null
-    else this.#writesOne = true
+    if (!traffic.mirrored) this.#writesOne = mayWrite
+    else this.#writesBoth = mayWrite && followerUp && board.gates === 0 && core.lastPair === null && traffic.plainWrites
     if (journal.from[traffic.follower] > 0 && traffic.mirrored) return
     if (traffic.readPlan === ReadPlan.authority || (!followerUp && traffic.readPlan !== ReadPlan.compared))
       this.#reads = Reads.authority
@@ -344,9 +346,19 @@ function singleKey(spec: CommandSpec, argc: number): number {
   return first < argc && last >= first && last - first < spec.keyStep ? first : 0
 }
 
-/** A large frame's arguments, with values too long to be names left empty. */
+/** A large frame's arguments, with values too long to be names left empty. Keys are always there. */
 function shown(large: LargeFrame): ArgView {
   const args: Buffer[] = []
   for (let i = 0; i < large.argc; i++) args.push(large.argumentLength(i) > shownBytesMax ? Buffer.alloc(0) : large.argument(i))
-  return argViewOf(args)
+  const view = argViewOf(args)
+  const keys = createKeyList()
+  keyPositions(specOf(view), view, keys)
+  let whole = true
+  for (let i = 0; i < keys.count; i++) {
+    const at = keys.positions[i] as number
+    if (large.argumentLength(at) <= shownBytesMax) continue
+    args[at] = large.argument(at)
+    whole = false
+  }
+  return whole ? view : argViewOf(args)
 }

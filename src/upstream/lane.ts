@@ -38,6 +38,8 @@ export class Lane implements Flushable, ReplyLane {
   readonly side: Side
   readonly endpoint: Endpoint
   up = false
+  /** Whether it is known if the server can be reached. */
+  tried = false
   /** False where the server wants credentials that this lane does not have. */
   admitted = true
   /** The last refusal or fault, for status. */
@@ -190,6 +192,7 @@ export class Lane implements Flushable, ReplyLane {
     this.#socket = null
     if (this.up && this.inFlight > 0) this.orphaned = true
     this.up = false
+    this.tried = true
     this.lastError = error.message
     socket.destroy()
     this.#outbox.discard()
@@ -248,6 +251,7 @@ export class Lane implements Flushable, ReplyLane {
     this.#clientId = result.clientId
     this.#attempt = 0
     this.up = true
+    this.tried = true
     this.orphaned = false
     this.#owner.laneUp(this)
   }

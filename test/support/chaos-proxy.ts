@@ -87,6 +87,16 @@ export class ChaosProxy {
     for (const link of this.#links) link.cut()
   }
 
+  /**
+   * Resets every open connection on the client's end alone. What was held back goes out to the server at the next pass(), as from a
+   * machine that is gone while its last packets are still on the way; new connections are honest ones.
+   */
+  orphan(): void {
+    this.#settings.stalled.clear()
+    this.counters.cut += this.#links.size
+    for (const link of this.#links) link.orphan()
+  }
+
   async stop(): Promise<void> {
     for (const link of this.#links) link.cut()
     if (!this.#server.listening) return
@@ -116,8 +126,9 @@ interface Settings {
 /** One client connection and its server connection. */
 class Link {
   readonly #sockets: readonly Socket[]
-  readonly #pipes: readonly Pipe[]
+  readonly #pipes: readonly [Pipe, Pipe]
   readonly #gone: () => void
+  #orphaned = false
 
   constructor(client: Socket, server: Socket, settings: Settings, counters: ChaosCounters, gone: () => void) {
     this.#sockets = [client, server]
@@ -132,7 +143,9 @@ class Link {
     ]
     for (const socket of this.#sockets) {
       socket.setNoDelay(true)
-      socket.on('error', () => this.cut())
+      socket.on('error', () => {
+        if (!this.#orphaned || socket !== client) this.cut()
+      })
       socket.on('close', () => {
         if (client.destroyed && server.destroyed) this.#gone()
       })
@@ -145,6 +158,13 @@ class Link {
 
   flush(): void {
     for (const pipe of this.#pipes) pipe.flush()
+  }
+
+  orphan(): void {
+    this.#orphaned = true
+    this.#pipes[0].hold()
+    this.#pipes[1].drop()
+    this.#sockets[0]?.resetAndDestroy()
   }
 
   cut(): void {
@@ -162,6 +182,7 @@ class Pipe {
   readonly #count: (bytes: number) => void
   readonly #queue: { readonly chunk: Buffer | null; readonly dueMs: number }[] = []
   #timer: NodeJS.Timeout | undefined
+  #held = false
 
   constructor(from: Socket, to: Socket, direction: Direction, settings: Settings, count: (bytes: number) => void) {
     this.#to = to
@@ -178,6 +199,13 @@ class Pipe {
     from.on('end', () => this.#take(null))
   }
 
+  /** Hands nothing on until flush(). */
+  hold(): void {
+    this.#held = true
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
   get heldBytes(): number {
     return this.#queue.reduce((sum, { chunk }) => sum + (chunk?.length ?? 0), 0)
   }
@@ -188,7 +216,7 @@ class Pipe {
   }
 
   #run(): void {
-    if (this.#timer !== undefined) return
+    if (this.#timer !== undefined || this.#held) return
     while (this.#queue.length > 0 && !this.#settings.stalled.has(this.#direction)) {
       const waitMs = (this.#queue[0]?.dueMs ?? 0) - performance.now()
       if (waitMs > 0) {
@@ -215,6 +243,7 @@ class Pipe {
   flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    this.#held = false
     for (const { chunk } of this.#queue.splice(0)) this.#send(chunk)
   }
 

@@ -1,0 +1,94 @@
+/**
+ * Ferry ends in the middle of the backfill, under load, and is started again.
+ *
+ * In order (SIGTERM): clients lose their connection and nothing that was acknowledged; the copy goes on where it was, not from the start.
+ * By SIGKILL: nothing of before is trusted, everything is copied again without being asked, and what the source has not any more is
+ * removed from the target.
+ * Source and target are equal in the end, and hold what the clients were acknowledged.
+ */
+import { afterEach, describe, expect, it } from 'vitest'
+import { Stage } from '../../support/stage.ts'
+
+const keys = 6_000
+let stage: Stage
+
+afterEach(async () => {
+  await stage?.close()
+})
+
+/** A backfill of some seconds that is a third through, with the load beside it. */
+async function underWay(): Promise<number> {
+  stage = await Stage.open({ keys, ferry: { mover: { keysPerSecondMax: 4_000, batchKeys: 100 } } })
+  await stage.startLoad(1_000)
+  await stage.ferry.post('/v1/mover/start')
+  const { mover } = await stage.ferry.untilStatus('a third to be copied', (status) => status.mover.keysScanned > keys / 3)
+  expect(mover).toMatchObject({ state: 'running', pass: 'copy' })
+  expect(mover.throttle).toBe('limited to 4000 keys/s')
+  return mover.keysScanned
+}
+
+async function finished(): Promise<void> {
+  await stage.ferry.mover({ keysPerSecondMax: 0 })
+  await stage.ferry.untilStatus('the copy to be through', ({ coveragePercent }) => coveragePercent === 100)
+  await stage.stopLoad()
+  const { journal } = await stage.ferry.untilSettled()
+  expect(journal).toMatchObject({ dirtyKeys: 0, failed: 0, resyncNeeded: null })
+  expect(await stage.wrong()).toEqual([])
+}
+
+describe('a backfill under load', () => {
+  it('goes on from its checkpoint after a stop in order', async () => {
+    const scanned = await underWay()
+    // Until now, nobody saw an error.
+    expect(stage.seen().errors).toEqual([])
+    await stage.ferry.stop()
+    const before = await stage.source.client().dbsize()
+    await stage.ferry.restart()
+    const { mover, journal, coveragePercent } = await stage.ferry.status()
+    expect(mover.state).toBe('running')
+    expect(mover.keysScanned).toBeGreaterThan(scanned / 2)
+    expect(journal.resyncNeeded).toBeNull()
+    expect(coveragePercent).toBe(0)
+    await finished()
+    const { keysCopied } = (await stage.ferry.status()).mover
+    // What was copied before the stop was not copied again.
+    expect(keysCopied).toBeLessThan(before - scanned / 2)
+  })
+
+  it('is begun anew by itself after a crash, and removes from the target what is gone from the source', async () => {
+    await underWay()
+    await stage.ferry.kill9()
+    await stage.stopLoad()
+    // While nobody was there to see it.
+    const [source, target] = [stage.source.client(), stage.target.client()]
+    const copied = await target.dbsize()
+    const gone = (await target.keys('demo:hash:*')).slice(0, 50)
+    await source.del(...gone)
+    await Promise.all([target.set('extra', 'on the target only'), source.incr('changed'), target.del('demo:string:0')])
+    expect(copied).toBeGreaterThan(0)
+    expect(gone).toHaveLength(50)
+    await stage.ferry.restart()
+    const { journal, coveragePercent, mover } = await stage.ferry.status()
+    expect(journal.resyncNeeded).toMatch(/not stopped in order/)
+    expect(coveragePercent).toBe(0)
+    expect(mover.state).toBe('running')
+    await stage.startLoad(1_000)
+    await finished()
+    expect(await target.exists('extra', ...gone)).toBe(0)
+  })
+
+  it('does not skip what was copied before everything came into doubt', async () => {
+    stage = await Stage.open({ keys: 3_000, ferry: { mover: { keysPerSecondMax: 2_000, batchKeys: 100 } } })
+    await stage.ferry.post('/v1/mover/start')
+    await stage.ferry.untilStatus('a part to be copied', ({ mover }) => mover.keysScanned > 1_500)
+    const copied = (await stage.target.client().keys('demo:string:*')).slice(0, 20)
+    expect(copied).toHaveLength(20)
+    // A script that names no key may change any.
+    const through = stage.source.client({ port: stage.ferry.port })
+    for (const key of copied) await through.eval(`return redis.call('SET', '${key}', 'changed')`, 0)
+    await stage.ferry.untilStatus('the doubt', ({ journal }) => journal.resyncNeeded !== null)
+    await stage.ferry.restart()
+    await finished()
+    expect(await stage.target.client().mget(...copied)).toEqual(copied.map(() => 'changed'))
+  })
+})
