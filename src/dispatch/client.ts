@@ -12,6 +12,8 @@ export interface Client extends Parked {
   readonly protocol: number
   /** Protocol and database as lanes know them. */
   readonly context: number
+  /** When the command that is tried now was first parked; turn clock, 0 = not at all. */
+  readonly parkedSinceMs: number
   /** Its name or user, for reads routed by tenant. */
   readonly tenant: string
   /** Part of a long reply came in from this lane: if the client cannot keep up, the lane may have to wait. */

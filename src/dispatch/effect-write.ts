@@ -5,11 +5,11 @@
 import { effectOf } from '../commands/effects.ts'
 import { wireError } from '../errors.ts'
 import { decodeReply } from '../resp/decode.ts'
+import type { Lane } from '../upstream/lane.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import type { Client } from './client.ts'
 import type { DbKey } from './command-keys.ts'
 import type { Core } from './core.ts'
-import type { LanePair } from './lane-pair.ts'
 import type { Ticket } from './order-board.ts'
 import { ReplySlot } from './reply-queue.ts'
 
@@ -17,7 +17,7 @@ export class EffectWrite extends ReplySlot implements Waiter {
   readonly sums = false
   readonly #core: Core
   readonly #client: Client
-  readonly #pair: LanePair
+  readonly #follower: Lane
   readonly #context: number
   readonly #name: string
   readonly #argv: readonly Buffer[]
@@ -31,7 +31,8 @@ export class EffectWrite extends ReplySlot implements Waiter {
     super()
     this.#core = core
     this.#client = client
-    this.#pair = client.pair
+    // The lane of now: the sides may have changed places by the time the effect is known.
+    this.#follower = client.pair.lane(core.traffic.follower)
     this.#context = client.context
     this.#name = name
     this.#argv = argv
@@ -73,8 +74,8 @@ export class EffectWrite extends ReplySlot implements Waiter {
   }
 
   #follow(frame: Buffer, expected: Buffer): void {
-    const lane = this.#core.followerLane(this.#pair)
-    if (lane === null) {
+    const lane = this.#follower
+    if (!this.#core.accepts(lane)) {
       this.#doubt('the follower was not reachable')
       return
     }

@@ -98,6 +98,14 @@ export class Journal {
     return this.#entries.get(nameOf(db, key))?.from ?? null
   }
 
+  /** Two databases change places: whatever is dirty in one may be so in the other. What lies in neither is left as it is. */
+  swapped(first: number, second: number): void {
+    for (const { db, key, from } of [...this.#entries.values()].map((entry) => ({ ...entry }))) {
+      if (db === first) this.mark(second, key, from, 'databases were swapped')
+      else if (db === second) this.mark(first, key, from, 'databases were swapped')
+    }
+  }
+
   /** This side was restarted, perhaps with less than it had: what is not there any more was not deleted by anybody. */
   distrust(side: Side): void {
     for (const entry of this.#entries.values()) if (entry.from === side) entry.distrusted = true

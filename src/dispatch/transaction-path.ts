@@ -38,7 +38,7 @@ export class TransactionPath {
     const { traffic } = this.#core
     if (!block.writes || !traffic.mirrored) return this.#authorityOnly(client, block, null)
     const stripes = stripesOf(block.keys)
-    if (!this.#writes.admits(client, stripes)) return 'parked'
+    if (!this.#writes.admits(client, stripes) || this.#writes.awaitsTruth(client, block.keys)) return 'parked'
     if (block.copies) {
       this.#writes.mark(block.keys, 'a transaction that runs on the authority, its keys are copied')
       return this.#authorityOnly(client, block, block.unknownKeys)

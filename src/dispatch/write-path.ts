@@ -2,7 +2,7 @@
  * Every write that the hot path does not take: decides for one command how it reaches both sides, and sends it. Either all of the
  * command is sent or nothing; `parked` means nothing was, and the client is woken to try the same command again.
  */
-import { type ArgView, argBytes } from '../commands/arg-view.ts'
+import { type ArgView, argBytes, argInteger } from '../commands/arg-view.ts'
 import { tellsEffect } from '../commands/effects.ts'
 import { rewrite } from '../commands/rewrite.ts'
 import { arityOk, type CommandSpec, Kind } from '../commands/spec.ts'
@@ -31,9 +31,14 @@ export type Carriage =
 /** Arguments that Ferry cannot read: the authority says what is wrong; should it take them, anything may have changed. */
 const senseless: Carriage = { how: 'copy', unknownKeys: 'a command whose keys could not be found' }
 
+/** How often a write looks whether its keys have been healed. */
+const healedPollMs = 5
+
 export class WritePath {
   readonly #core: Core
   readonly #service: Lanes
+  /** The client whose command on all keys may pass the gate that was closed for it. */
+  #passes: Client | null = null
 
   constructor(core: Core, service: Lanes) {
     this.#core = core
@@ -44,16 +49,17 @@ export class WritePath {
     const { board, traffic } = this.#core
     const authority = this.#core.authorityLane(client.pair)
     if (!traffic.mirrored) return this.#single(client, authority, frame)
+    if (this.#passes === client && spec.kind === Kind.WriteGlobal) return this.#everywhere(client, spec, args, frame)
     if (board.gates > 0) {
       board.parkAtGate(client)
       return 'parked'
     }
-    if (spec.kind === Kind.WriteGlobal) return this.#global(client, frame)
+    if (spec.kind === Kind.WriteGlobal) return this.#barrier(client, spec)
     const understood = keysOf(spec, args, client.db)
     const carriage = understood === null ? senseless : this.#carriage(spec, args, frame, understood)
     const keys = understood ?? []
     const stripes = stripesOf(keys)
-    if (!this.admits(client, stripes)) return 'parked'
+    if (!this.admits(client, stripes) || this.awaitsTruth(client, keys)) return 'parked'
     if (carriage.how === 'copy') {
       return (
         this.#byEffect(client, spec, args, keys, stripes, frame) ??
@@ -78,17 +84,41 @@ export class WritePath {
 
   /** Whether a write of these stripes may start now; else the client is parked and woken when it is worth another try. */
   admits(client: Client, stripes: readonly number[]): boolean {
-    const { board } = this.#core
+    const { board, lastPair } = this.#core
     if (board.gates > 0) {
       board.parkAtGate(client)
       return false
     }
+    // With several pairs of lanes a follower half that waits its turn could be overtaken on another pair's lane: nobody queues behind it.
+    const barred = lastPair === null ? Stripe.closed : Stripe.closed | Stripe.deferred
     for (const stripe of stripes) {
-      if (((board.flags[stripe] as number) & Stripe.closed) === 0) continue
+      if (((board.flags[stripe] as number) & barred) === 0) continue
       board.park(stripe, client)
       return false
     }
     return !this.#otherPairBusy(client, stripes)
+  }
+
+  /**
+   * A key whose truth is on the follower (the authority was away when it was written) is healed before the next write: what the authority
+   * would answer now is out of date, and its word would then count for more than what the client was told before.
+   */
+  awaitsTruth(client: Client, keys: readonly DbKey[]): boolean {
+    const { journal, traffic, turn, limits } = this.#core
+    if (journal.from[traffic.follower] === 0) return false
+    if (!keys.some(({ db, key }) => journal.truthOf(db, key) === traffic.follower)) return false
+    const sidesUp = this.#service.lane('source').up && this.#service.lane('target').up
+    const waitedMs = client.parkedSinceMs === 0 ? 0 : turn.nowMs - client.parkedSinceMs
+    if (!sidesUp || waitedMs > limits.authorityWaitMs) return false
+    setTimeout(() => client.unpark(), healedPollMs)
+    return true
+  }
+
+  /** Whether this command may go to a side that is not the authority while the authority is away: it needs nobody to tell what it did. */
+  suitsEitherSide(spec: CommandSpec, args: ArgView, frame: Frame, db: number): boolean {
+    if (spec.kind === Kind.WriteGlobal) return false
+    const keys = keysOf(spec, args, db)
+    return keys !== null && this.#carriage(spec, args, frame, keys).how === 'both'
   }
 
   /** Runs `follow` when nothing stands before these stripes on the follower: now, or behind what does. */
@@ -143,11 +173,11 @@ export class WritePath {
     client.replies.push(batch)
     this.#put(this.#core.authorityLane(client.pair), client, frame, batch)
     const context = client.context
-    const pair = client.pair
+    // The lane of now: the sides may have changed places by the time its turn comes.
+    const follower = client.pair.lane(traffic.follower)
     const follow = (): void => {
-      const follower = this.#core.followerLane(pair)
-      if (follower === null) batch.skipFollower('the follower was not reachable')
-      else this.#putAs(follower, context, frame, batch)
+      if (this.#core.accepts(follower)) this.#putAs(follower, context, frame, batch)
+      else batch.skipFollower('the follower was not reachable')
     }
     this.afterOthers(stripes, follow)
     return 'sent'
@@ -199,18 +229,45 @@ export class WritePath {
     return 'sent'
   }
 
-  /** FLUSHALL and its like: nothing else may be under way on any lane while they run. */
-  #global(client: Client, frame: Frame): Sent {
-    const { board } = this.#core
-    if (board.openTickets > 0) {
-      board.closeGate(() => board.openGate())
-      board.parkAtGate(client)
-      return 'parked'
+  /**
+   * FLUSHALL and its like: closes the gate to all writes, waits for what is under way, and lets this client alone pass. Several pairs
+   * have no order among them, and SWAPDB gives keys other names: then what is under way is all that was sent.
+   */
+  #barrier(client: Client, spec: CommandSpec): Sent {
+    const { board, lastPair } = this.#core
+    const dry = lastPair !== null || spec.name === 'swapdb'
+    const pass = (): void => {
+      this.#passes = client
+      client.unpark()
+      // A client that is gone, or has to wait for the authority, does not come by: the gate must not stay closed for it.
+      setImmediate(() => {
+        if (this.#passes !== client) return
+        this.#passes = null
+        board.openGate()
+      })
     }
+    board.closeGate(() => {
+      if (dry) this.#service.whenAnswered('source', () => this.#service.whenAnswered('target', pass))
+      else pass()
+    })
+    return 'parked'
+  }
+
+  #everywhere(client: Client, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
+    const { board, journal, traffic, lastPair } = this.#core
+    this.#passes = null
     if (this.#core.followerLane(client.pair) === null)
       this.#core.doubtAll('a command on all keys ran while the follower was away')
+    if (spec.name === 'swapdb') {
+      journal.swapped(argInteger(args, 1), argInteger(args, 2))
+      // A scan that is under way would miss what came to a database it has passed.
+      if (!traffic.covered) this.#core.doubtAll('databases were swapped before everything was copied')
+    }
     // What is dirty stays so: the copy that heals it finds the key gone and removes it.
-    return this.#both(client, frame, [], [], true)
+    const sent = this.#both(client, frame, [], [], true)
+    if (lastPair === null) board.openGate()
+    else client.pair.source.whenAnswered(() => client.pair.target.whenAnswered(() => board.openGate()))
+    return sent
   }
 
   /** A value may flow from a key that the follower does not have right to one that it has: then that one is in doubt too. */
@@ -234,7 +291,7 @@ export class WritePath {
 
   /**
    * Lanes of different users are different connections, so the order between them is not given: a key that another pair wrote to last
-   * has to wait until that pair's writes are answered on both sides.
+   * has to wait until that pair's writes are answered on both sides. It is held meanwhile, or the other pair would always be there first.
    */
   #otherPairBusy(client: Client, stripes: readonly number[]): boolean {
     const last = this.#core.lastPair
@@ -243,13 +300,20 @@ export class WritePath {
     for (const stripe of stripes) {
       const id = last[stripe] as number
       const other = id === 0 || id === me ? undefined : this.#service.pair(id)
-      if (other !== undefined && (other.source.inFlight > 0 || other.target.inFlight > 0)) {
-        other.source.whenAnswered(() => other.target.whenAnswered(() => client.unpark()))
-        return true
-      }
+      if (other === undefined || (other.source.inFlight === 0 && other.target.inFlight === 0)) continue
+      this.#takeOver(client, stripes)
+      return true
     }
     for (const stripe of stripes) last[stripe] = me
     return false
+  }
+
+  #takeOver(client: Client, stripes: readonly number[]): void {
+    const { board, lastPair } = this.#core
+    for (const stripe of stripes) (lastPair as Uint8Array)[stripe] = client.pair.id
+    const ticket = board.hold(stripes)
+    ticket.parked.push(client)
+    this.#service.whenAnswered('source', () => this.#service.whenAnswered('target', () => board.finish(ticket)))
   }
 
   #put(lane: Lane, client: Client, frame: Frame, waiter: Waiter): void {

@@ -1,6 +1,6 @@
 /**
- * The bulk copy as a job that can be paused, slowed down, stopped and taken up again: first everything the authority has (copy), then
- * whatever the follower has and the authority has not (sweep). What a batch could not copy goes to the journal, whose healing tries
+ * The bulk copy as a job that can be paused, slowed down, stopped and taken up again: everything the authority has (copy), and before and
+ * after it whatever the follower has and the authority has not (sweep). What a batch could not copy goes to the journal, whose healing tries
  * again key by key; so the job ends when everything was looked at, and the sides agree when the journal is empty.
  */
 import { setTimeout as delay } from 'node:timers/promises'
@@ -20,7 +20,11 @@ export interface SlotRange {
   readonly below: number
 }
 
-type Pass = 'copy' | 'sweep'
+/**
+ * `clear` is a sweep before the copy: a stale key of the follower that a client creates anew on both sides, behind the copy's cursor, would
+ * keep what it held. It is not taken up again from a checkpoint.
+ */
+type Pass = 'clear' | 'copy' | 'sweep'
 const checkpointName = 'mover'
 const checkpointEveryMs = 500
 const reconnectWaitMs = 100
@@ -81,7 +85,8 @@ export class MoverJob {
     this.#counts = { scanned: goesOn ? checkpoint.keysScanned : 0, copied: 0, deleted: 0, retried: 0, failed: 0, bytes: 0 }
     const swept = goesOn && checkpoint.pass === 'sweep'
     try {
-      if (!swept) await this.#scan('copy', run, goesOn ? checkpoint : null)
+      if (sweep && !goesOn) await this.#scan('clear', run, null)
+      if (!swept && this.#alive(run)) await this.#scan('copy', run, goesOn ? checkpoint : null)
       if (sweep && this.#alive(run)) await this.#scan('sweep', run, swept ? checkpoint : null)
     } catch (error) {
       if (!this.#alive(run)) return false
@@ -127,7 +132,7 @@ export class MoverJob {
     const left = Math.max(0, this.#total - counts.scanned)
     return {
       state: this.state,
-      pass: this.#pass,
+      pass: this.#pass === 'clear' ? 'sweep' : this.#pass,
       keysTotal: this.#total,
       keysScanned: counts.scanned,
       keysCopied: counts.copied,
@@ -155,15 +160,15 @@ export class MoverJob {
     this.#pass = pass
     const counts = await this.#patiently(run, () => keyCounts(this.#lanes.lane(scanned)))
     this.#total = [...(counts ?? new Map<number, number>()).values()].reduce((sum, keys) => sum + keys, 0)
-    if (pass === 'sweep') {
-      this.#counts.scanned = from === null ? 0 : this.#counts.scanned
-      this.#rates.keys = new Rate()
-    }
+    this.#counts.scanned = from === null ? 0 : this.#counts.scanned
+    this.#rates.keys = new Rate()
     for (const db of [...(counts?.keys() ?? [])].sort((a, b) => a - b)) {
       if (from !== null && db < from.db) continue
       await this.#scanDatabase(pass, run, scanned, db, from !== null && db === from.db ? from.cursor : '0')
     }
     while (this.#inFlight > 0) await this.#slot(0)
+    // A cursor of this pass means nothing to the next.
+    if (this.#alive(run)) this.#open = []
   }
 
   /** The next page is asked for while this one is copied, so the scan never waits for the copies. */
@@ -284,7 +289,7 @@ export class MoverJob {
   }
 
   #checkpoint(now: boolean): void {
-    const oldest = this.#open[0]
+    const oldest = this.#pass === 'clear' ? undefined : this.#open[0]
     const nowMs = performance.now()
     if (oldest === undefined || (!now && nowMs - this.#checkpointMs < checkpointEveryMs)) return
     this.#checkpointMs = nowMs

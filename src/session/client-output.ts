@@ -14,6 +14,8 @@ const stageBytes = 4096
 const highBytes = 1 << 20
 /** How long a lane waits for one slow reader. */
 const stallMs = 100
+/** How long a client that was sent everything may take to close its end. */
+const lingerMs = 1_000
 
 export class ClientOutput implements ReplySink, Flushable {
   readonly #socket: Socket
@@ -88,7 +90,12 @@ export class ClientOutput implements ReplySink, Flushable {
   }
 
   #tryEnd(): void {
-    if (this.#ends?.() && this.#outbox.pendingBytes === 0) this.#socket.end()
+    if (!this.#ends?.() || this.#outbox.pendingBytes > 0) return
+    this.#ends = null
+    this.#socket.end()
+    // What the client still sends is read and dropped: unread, its own end would never be seen, and a close would cost it the last replies.
+    this.#socket.resume()
+    setTimeout(() => this.#socket.destroy(), lingerMs).unref()
   }
 
   #caughtUp(): void {

@@ -27,9 +27,10 @@ export function handleCommand(session: ClientSession, spec: CommandSpec, args: A
   }
   const policy = session.shared.core.traffic.wish.writePolicy
   if (policy === 'best-effort' || policy === 'last-write-wins') {
-    const { core } = session.shared
-    const anySide = core.accepts(session.pair.source) || core.accepts(session.pair.target)
-    if (anySide && core.traffic.mirrored) return session.shared.writes.write(session, spec, args, frame)
+    const { core, writes } = session.shared
+    const alone =
+      core.traffic.mirrored && !core.accepts(core.authorityLane(session.pair)) && core.followerLane(session.pair) !== null
+    if (alone && writes.suitsEitherSide(spec, args, frame, session.db)) return writes.write(session, spec, args, frame)
   }
   return withAuthority(session, () => session.shared.writes.write(session, spec, args, frame))
 }

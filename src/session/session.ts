@@ -171,6 +171,7 @@ export class Session implements ClientSession {
   }
 
   #onData(chunk: Buffer): void {
+    if (this.#closing) return
     const { core } = this.shared
     core.turn.tick()
     core.counters.clients.bytesIn += chunk.length

@@ -38,20 +38,20 @@ export class Handshake implements Waiter {
   readonly frame: Buffer
   readonly count: number
   #authenticates: boolean
-  #kills: boolean
+  #fences: boolean
   #pieces: Buffer[] = []
   #done: (result: HandshakeResult) => void
   #sentAtMs = Date.now()
 
-  /** `formerClientId` 0: there was no connection before. */
-  constructor(credentials: Credentials, formerClientId: number, done: (result: HandshakeResult) => void) {
+  /** `formerClientId` null: there was no connection before; 0: there was one, and its number is not known. */
+  constructor(credentials: Credentials, formerClientId: number | null, done: (result: HandshakeResult) => void) {
     const { username, password } = credentials
     const commands: string[][] = []
     this.#authenticates = password !== null
     if (password !== null) commands.push(username === null ? ['AUTH', password] : ['AUTH', username, password])
     commands.push(['CLIENT', 'ID'], ['TIME'], ['PING'], ['INFO', 'server'])
-    this.#kills = formerClientId > 0
-    if (this.#kills) commands.push(['CLIENT', 'KILL', 'ID', String(formerClientId)])
+    this.#fences = formerClientId !== null
+    if (formerClientId !== null && formerClientId > 0) commands.push(['CLIENT', 'KILL', 'ID', String(formerClientId)])
     this.frame = Buffer.concat(commands.map((argv) => encodeCommand(argv)))
     this.count = commands.length
     this.#done = done
@@ -69,7 +69,7 @@ export class Handshake implements Waiter {
   #read(answers: Reply[]): HandshakeResult {
     const auth = this.#authenticates ? answers.shift() : null
     const [id, time, ping, info, kill] = answers
-    const refusal = isReplyError(auth ?? null) ? (auth as { error: string }).error : errorOf(ping)
+    const refusal = errorOf(auth ?? undefined) ?? refusalOf(ping)
     const admitted = refusal === null
     const waitsForServer = refusal !== null && /^(LOADING|MASTERDOWN|BUSY)\b/.test(refusal)
     return {
@@ -80,7 +80,7 @@ export class Handshake implements Waiter {
       clientId: typeof id === 'number' ? id : 0,
       server: serverName(info),
       runId: fieldOf(info, 'run_id'),
-      fenceWaitMs: this.#kills && !killed(kill) ? unfencedWaitMs : 0,
+      fenceWaitMs: this.#fences && !killed(kill) ? unfencedWaitMs : 0,
     }
   }
 }
@@ -126,6 +126,12 @@ function serverName(info: Reply | undefined): ServerName | null {
 function fieldOf(info: Reply | undefined, name: string): string | null {
   if (!Buffer.isBuffer(info)) return null
   return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info.toString())?.[1] ?? null
+}
+
+/** A user that may not PING is admitted all the same. */
+function refusalOf(ping: Reply | undefined): string | null {
+  const error = errorOf(ping)
+  return error?.startsWith('NOPERM') ? null : error
 }
 
 const errorOf = (reply: Reply | undefined): string | null => (isReplyError(reply) ? reply.error : null)

@@ -24,6 +24,9 @@ export interface LaneOwner {
 }
 
 const stageBytes = 65_536
+const fnvPrime = 16_777_619
+/** Which part of an error reply is being summed up. */
+const ErrorPart = { none: 0, word: 1, rest: 2 } as const
 const connectTimeoutMs = 5_000
 const backoffMinMs = 50
 const backoffMaxMs = 2_000
@@ -69,10 +72,11 @@ export class Lane implements Flushable, ReplyLane {
   #outbox = new Outbox(stageBytes)
   #queued = false
   #left = 0
-  #errorWord = false
+  #errorPart: number = ErrorPart.none
   #context = freshContext
   #drains: { at: number; done: (answered: boolean) => void }[] = []
-  #clientId = 0
+  /** The server's number for the connection before this one; null = there was none, 0 = it did not tell. */
+  #clientId: number | null = null
   #written = 0
   #attempt = 0
   #closed = false
@@ -186,6 +190,8 @@ export class Lane implements Flushable, ReplyLane {
   /** Cuts the connection: every waiter loses its reply, in order; then the lane reconnects unless it is closed. */
   fail(error: Error): void {
     const socket = this.#socket
+    // Without a socket the timer is the one that reconnects.
+    if (socket === null && !this.#closed) return
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
     if (socket === null) return
@@ -208,7 +214,7 @@ export class Lane implements Flushable, ReplyLane {
   #loseAll(): void {
     const ring = this.#ring
     const drains = this.#drains
-    let midReply = this.#scanner.midReply
+    let midReply = this.#scanner.midReply && this.#scanner.kind !== ReplyKind.push
     let left = this.#left
     this.#ring = new WaiterRing()
     this.#drains = []
@@ -328,14 +334,15 @@ export class Lane implements Flushable, ReplyLane {
 
   /** FNV-1a over the reply; of an error only its first word, since two servers may word the rest differently. */
   #addUp(chunk: Buffer, from: number, to: number, continues: boolean): void {
-    if (!continues) this.#errorWord = this.#scanner.kind === ReplyKind.error
+    if (!continues) this.#errorPart = this.#scanner.kind === ReplyKind.error ? ErrorPart.word : ErrorPart.none
     let sum = this.sum
-    if (this.#errorWord) {
-      for (let p = from; p < to; p++) {
-        if (chunk[p] === 32) break
-        sum = Math.imul(sum ^ (chunk[p] as number), 16777619)
+    if (this.#errorPart === ErrorPart.none) for (let p = from; p < to; p++) sum = Math.imul(sum ^ (chunk[p] as number), fnvPrime)
+    else {
+      for (let p = from; p < to && this.#errorPart === ErrorPart.word; p++) {
+        if (chunk[p] === 32) this.#errorPart = ErrorPart.rest
+        else sum = Math.imul(sum ^ (chunk[p] as number), fnvPrime)
       }
-    } else for (let p = from; p < to; p++) sum = Math.imul(sum ^ (chunk[p] as number), 16777619)
+    }
     this.sum = sum
   }
 }

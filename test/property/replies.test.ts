@@ -155,6 +155,7 @@ describe('random bytes', () => {
       ),
       {
         maxLength: 30,
+        size: 'max',
       },
     )
     .map((texts) => Buffer.from(texts.join(''), 'latin1'))

@@ -28,7 +28,7 @@ const mixedSize = fc.oneof(
   { weight: 2, arbitrary: fc.integer({ min: 60_000, max: 150_000 }).map((length) => Buffer.alloc(length, '\r\n$1')) },
 )
 const argv = fc.array(mixedSize, { minLength: 1, maxLength: 8 })
-const pipeline = fc.array(argv, { maxLength: 12 })
+const pipeline = fc.array(argv, { maxLength: 12, size: 'max' })
 
 const hex = (commands: Buffer[][]): string[][] =>
   commands.map((args) =>
@@ -99,6 +99,7 @@ describe('random bytes', () => {
       ),
       {
         maxLength: 20,
+        size: 'max',
       },
     )
     .map((texts) => Buffer.from(texts.join(''), 'latin1'))

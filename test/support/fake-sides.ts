@@ -159,7 +159,8 @@ export class FakeSides {
       context: 2,
       tenant: 'default',
       pressed: () => {},
-      holdBack: () => {},
+      parkedSinceMs: 0,
+    holdBack: () => {},
       goOn: () => {},
       abort: (reason) => {
         this.aborted = reason

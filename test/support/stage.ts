@@ -39,7 +39,9 @@ export class Stage {
     return new Stage({ source, target, toSource, toTarget, ferry, keys, targetArgs })
   }
 
-  private constructor(parts: Pick<Stage, 'source' | 'target' | 'toSource' | 'toTarget' | 'ferry'> & Required<Omit<StageSettings, 'ferry'>>) {
+  private constructor(
+    parts: Pick<Stage, 'source' | 'target' | 'toSource' | 'toTarget' | 'ferry'> & Required<Omit<StageSettings, 'ferry'>>,
+  ) {
     this.source = parts.source
     this.target = parts.target
     this.toSource = parts.toSource
@@ -61,14 +63,15 @@ export class Stage {
   }
 
   seen(): Seen {
-    const { commands, clientErrors, messages, latencyNs } = this.#theLoad().tally
+    if (this.#load === null) return { commands: 0, errors: [], slowestMs: 0 }
+    const { commands, clientErrors, messages, latencyNs } = this.#load.tally
     const errors = clientErrors > messages.length ? [...messages, `${clientErrors} errors in all`] : messages
     return { commands, errors, slowestMs: latencyNs.max / 1e6 }
   }
 
   /** From here on `slowestMs` counts anew. */
   forgetLatencies(): void {
-    this.#theLoad().tally.latencyNs.reset()
+    this.#load?.tally.latencyNs.reset()
   }
 
   /** Whatever is wrong with the two servers, in words: where they differ, and where one of them lacks what the load was acknowledged. */
@@ -93,10 +96,5 @@ export class Stage {
     await this.ferry.dispose()
     await Promise.all([this.toSource.stop(), this.toTarget.stop()])
     await Promise.all([this.source.stop(), this.target.stop()])
-  }
-
-  #theLoad(): Load {
-    if (this.#load === null) throw new Error('the load was not started')
-    return this.#load
   }
 }

@@ -67,7 +67,9 @@ describe('copying keys between two servers', () => {
     expect(await b.getBuffer(binaryKey)).toEqual(binaryKey)
     expect(await b.get('')).toBe('the empty name')
     expect(await b.call('XINFO', 'GROUPS', 'stream')).toEqual(await a.call('XINFO', 'GROUPS', 'stream'))
-    expect(await b.call('ZRANGE', 'zset', '0', '-1', 'WITHSCORES')).toEqual(await a.call('ZRANGE', 'zset', '0', '-1', 'WITHSCORES'))
+    expect(await b.call('ZRANGE', 'zset', '0', '-1', 'WITHSCORES')).toEqual(
+      await a.call('ZRANGE', 'zset', '0', '-1', 'WITHSCORES'),
+    )
   })
 
   it('takes what the source does not have from the target', async () => {

@@ -125,6 +125,17 @@ describe('a connection through Ferry', () => {
     expect(await (await connect()).ask('EXISTS before behind')).toBe(':1\r\n')
   })
 
+  it('is gone for Ferry, too, when it was closed by QUIT, and when it broke the protocol', async () => {
+    const { clients } = await ferry.status()
+    for (let n = 0; n < 5; n++) {
+      const [quits, breaks] = [await connect(), await connect()]
+      quits.write('QUIT\r\nPING\r\n')
+      breaks.write('*x\r\nPING\r\n')
+      await Promise.all([quits.untilClosed(), breaks.untilClosed()])
+    }
+    await ferry.untilStatus('the connections to be gone', (now) => now.clients <= clients)
+  })
+
   it('is as new after RESET', async () => {
     const client = await connect()
     await client.pipeline(['SET zero 0', 'HELLO 3 SETNAME ada', 'SELECT 3', 'MULTI', 'SET never 1'])

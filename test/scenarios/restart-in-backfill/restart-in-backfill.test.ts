@@ -8,6 +8,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest'
 import { Stage } from '../../support/stage.ts'
+import { WireClient } from '../../support/wire-client.ts'
 
 const keys = 6_000
 let stage: Stage
@@ -21,9 +22,9 @@ async function underWay(): Promise<number> {
   stage = await Stage.open({ keys, ferry: { mover: { keysPerSecondMax: 4_000, batchKeys: 100 } } })
   await stage.startLoad(1_000)
   await stage.ferry.post('/v1/mover/start')
-  const { mover } = await stage.ferry.untilStatus('a third to be copied', (status) => status.mover.keysScanned > keys / 3)
-  expect(mover).toMatchObject({ state: 'running', pass: 'copy' })
-  expect(mover.throttle).toBe('limited to 4000 keys/s')
+  await stage.ferry.untilStatus('a third to be copied', ({ mover: { keysScanned } }) => keysScanned > keys / 3)
+  const { mover } = await stage.ferry.untilStatus('the rate limit to hold it back', (status) => status.mover.throttle !== null)
+  expect(mover).toMatchObject({ state: 'running', pass: 'copy', throttle: 'limited to 4000 keys/s' })
   return mover.keysScanned
 }
 
@@ -84,8 +85,11 @@ describe('a backfill under load', () => {
     const copied = (await stage.target.client().keys('demo:string:*')).slice(0, 20)
     expect(copied).toHaveLength(20)
     // A script that names no key may change any.
-    const through = stage.source.client({ port: stage.ferry.port })
-    for (const key of copied) await through.eval(`return redis.call('SET', '${key}', 'changed')`, 0)
+    const through = await WireClient.open(stage.ferry.port)
+    for (const key of copied) {
+      expect(await through.call('EVAL', `return redis.call('SET', '${key}', 'changed')`, '0')).toBe('+OK\r\n')
+    }
+    through.close()
     await stage.ferry.untilStatus('the doubt', ({ journal }) => journal.resyncNeeded !== null)
     await stage.ferry.restart()
     await finished()

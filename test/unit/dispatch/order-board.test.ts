@@ -60,6 +60,48 @@ describe('tickets', () => {
   })
 })
 
+describe('a reserved place', () => {
+  it('is kept: what comes later waits for it, and it for what came before', () => {
+    const board = new OrderBoard()
+    const log: string[] = []
+    const hold = board.hold([1])
+    board.defer(hold)
+    const place = board.reserve([1, 2])
+    board.open([2], () => log.push('later'))
+    board.finish(hold)
+    expect([log, board.openTickets, board.isBusy(1), board.isBusy(2)]).toEqual([[], 2, true, true])
+    board.arm(place, () => log.push('reserved'))
+    expect(log).toEqual(['reserved', 'later'])
+    expect([board.openTickets, board.isBusy(1), board.isBusy(2)]).toEqual([0, false, false])
+  })
+
+  it('that is armed while it waits runs in its turn', () => {
+    const board = new OrderBoard()
+    const log: string[] = []
+    const hold = board.hold([1])
+    board.defer(hold)
+    board.open([1], () => log.push('first'))
+    board.arm(board.reserve([1]), () => log.push('reserved'))
+    expect(log).toEqual([])
+    board.finish(hold)
+    expect(log).toEqual(['first', 'reserved'])
+  })
+})
+
+describe('one that throws', () => {
+  it('does not stop those of other stripes', () => {
+    const board = new OrderBoard()
+    const log: string[] = []
+    expect(() =>
+      board.open([1], () => {
+        throw new Error('a defect')
+      }),
+    ).toThrow('a defect')
+    board.open([2], () => log.push('another stripe'))
+    expect(log).toEqual(['another stripe'])
+  })
+})
+
 describe('a hold', () => {
   it('closes, then defers, then is gone', () => {
     const board = new OrderBoard()

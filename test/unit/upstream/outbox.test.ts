@@ -85,7 +85,7 @@ describe('an outbox', () => {
       { weight: 2, arbitrary: fc.tuple(fc.constantFrom('flush', 'drain', 'slow', 'fast'), fc.constant(0), fc.constant(0)) },
     )
     holds(
-      fc.property(fc.array(op, { maxLength: 80 }), (ops) => {
+      fc.property(fc.array(op, { maxLength: 80, size: 'max' }), (ops) => {
         const [outbox, socket] = [new Outbox(2_100), new SlowSocket()]
         let expected = ''
         const sources = noise.map((buf) => ({ buf, at: 0 }))
