@@ -31,7 +31,8 @@ const firstConnectMs = 1_000
 export async function startFerry(config: Config): Promise<Ferry> {
   const logger = createLogger(config.logLevel)
   const parts = buildParts(config, infoRows)
-  let draining = false
+  /** Why clients cannot be served now. */
+  let closed: string | null = 'starting'
   const { store, core, lanes, migration, healer, expiries, server } = parts
   core.events.follow(Number.MAX_SAFE_INTEGER, (event) => logger.info({ ...event }, event.message))
   const clean = store.cleanShutdown()
@@ -41,12 +42,12 @@ export async function startFerry(config: Config): Promise<Ferry> {
   healer.start()
   expiries.start()
   const verifications = new Verifications(parts)
-  const operations = operationsOf(parts, verifications, () => draining)
+  const operations = operationsOf(parts, verifications, () => closed)
   const read = (): Reading => readingOf(parts)
   const app = buildControlApp({ operations, metrics: createExposition(read), tokens: config.tokens, logger })
   const stopDatadog = await startDatadog(config.datadog, read)
   const stop = async (): Promise<void> => {
-    draining = true
+    closed = 'stopping'
     await server.drain(drainMs)
     await app.close()
     verifications.stop()
@@ -67,6 +68,7 @@ export async function startFerry(config: Config): Promise<Ferry> {
     })
     await lanes.tried(firstConnectMs)
     const listening = await server.listen(config.listen)
+    closed = null
     return { operations, listening, stop }
   } catch (error) {
     await stop()

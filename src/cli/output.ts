@@ -63,7 +63,8 @@ export class LiveBlock {
   }
 
   draw(text: string): void {
-    const width = this.#stream.columns ?? 80
+    // Some terminals say 0.
+    const width = this.#stream.columns || 80
     const lines = text.split('\n')
     const up = this.#lines > 0 ? `\x1b[${this.#lines}F` : ''
     this.#stream.write(`${up}\x1b[J${text}\n`)

@@ -16,6 +16,9 @@ import type { Parked } from './order-board.ts'
 
 const watchMs = 100
 const clocksEveryMs = 5_000
+/** How long a pair without clients is kept: longer than an admission takes, and than a client needs to come back. */
+const idlePairMs = 60_000
+const refusedPairMs = 10_000
 /** A pair's number fits a byte; far more users than that cannot share one event loop either. */
 export const pairsMax = 255
 
@@ -83,27 +86,46 @@ export class Lanes implements LaneOwner {
 
   /**
    * The pair for a client's credentials, made where it is not there yet; null when there are too many. The target's own credentials,
-   * where its address has some, are used for everybody whom the source admitted.
+   * where its address has some, are used for everybody whom the source admitted, and for nobody else: such a lane is opened only then.
    */
   pairFor(credentials: Credentials): LanePair | null {
     const name = nameOf(credentials)
     const known = this.#pairs.get(name)
     if (known !== undefined) return known
-    const id = this.#freeId()
+    const id = this.#freeId() ?? this.#reclaimId()
     if (id === null) return null
-    const target = this.endpoints.target.password === null ? credentials : this.endpoints.target
-    const pair = new LanePair(
-      id,
-      credentials.username ?? 'default',
-      new Lane('source', this.endpoints.source, credentials, this.#turn, this),
-      new Lane('target', this.endpoints.target, target, this.#turn, this),
-    )
+    const mapped = this.endpoints.target.password !== null
+    const source = new Lane('source', this.endpoints.source, credentials, this.#turn, this)
+    const target = new Lane('target', this.endpoints.target, mapped ? this.endpoints.target : credentials, this.#turn, this)
+    const pair = new LanePair(id, credentials.username ?? 'default', source, target, mapped ? source : null)
     this.#pairs.set(name, pair)
     this.#byId.set(id, pair)
-    if (this.#pairs.size > 1 && this.#core !== null) this.#core.lastPair ??= new Uint8Array(stripeCount)
-    pair.source.connect()
-    pair.target.connect()
+    if (this.#pairs.size > 1 && this.#core !== null)
+      this.#core.lastPair ??= new Uint8Array(stripeCount).fill(this.anonymousPair().id)
+    source.connect()
+    if (mapped) target.tried = true
+    else target.connect()
     return pair
+  }
+
+  /** The oldest pair that nobody uses makes room. */
+  #reclaimId(): number | null {
+    for (const [name, pair] of this.#pairs) {
+      if (name === nameOf(noCredentials) || !pair.idle) continue
+      this.discard(pair)
+      return pair.id
+    }
+    return null
+  }
+
+  /** Passwords that were wrong, or are not used any more, must not pile up. */
+  #discardIdle(nowMs: number): void {
+    for (const [name, pair] of this.#pairs) {
+      if (name === nameOf(noCredentials)) continue
+      if (!pair.idle) pair.idleSinceMs = 0
+      else if (pair.idleSinceMs === 0) pair.idleSinceMs = nowMs
+      else if (nowMs - pair.idleSinceMs > (pair.source.admitted ? idlePairMs : refusedPairMs)) this.discard(pair)
+    }
   }
 
   /** The pair of clients that have not said who they are. Always there. */
@@ -111,7 +133,7 @@ export class Lanes implements LaneOwner {
     return this.pairFor(noCredentials) as LanePair
   }
 
-  /** Gives up a pair that no client uses and that was not admitted: wrong passwords must not pile up. */
+  /** Gives up a pair that no client uses. */
   discard(pair: LanePair): void {
     for (const [name, known] of this.#pairs) if (known === pair) this.#pairs.delete(name)
     this.#byId.delete(pair.id)
@@ -148,6 +170,7 @@ export class Lanes implements LaneOwner {
   laneUp(lane: Lane): void {
     if (this.#core !== null) this.#core.counters.sides[lane.side].connects++
     this.#noticeRestart(lane)
+    for (const pair of this.#pairs.values()) if (pair.doorkeeper === lane && lane.admitted) pair.target.connect()
     this.#wake()
   }
 
@@ -210,6 +233,7 @@ export class Lanes implements LaneOwner {
     if (core === null) return
     const nowMs = this.#turn.tick()
     this.#askClocks(nowMs)
+    this.#discardIdle(nowMs)
     const follower = otherSide(core.traffic.authority)
     for (const lane of this.all()) {
       if (lane.side !== follower || lane.inFlight === 0 || lane.paused || !lane.up) continue

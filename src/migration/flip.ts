@@ -23,6 +23,7 @@ const settleMs = 10_000
 const gateMs = 250
 const attemptsMax = 20
 const pauseMs = 20
+const lostPauseMs = 5
 
 export class Flip {
   readonly #core: Core
@@ -98,6 +99,8 @@ export class Flip {
       true,
       entries.some((entry) => entry.distrusted),
     )
+    // A side that is away refuses at once: without a pause its connection would never get the time to come back.
+    if (outcome.lost !== null) await this.#until(() => false, lostPauseMs)
     const again = new Set([...outcome.busy, ...outcome.unknown, ...outcome.failed.map(({ key }) => key)])
     entries.forEach((entry: DirtyEntry, i) => {
       if (again.has(entry.key)) journal.postpone(entry, turn.nowMs)

@@ -97,6 +97,7 @@ export class Migration {
   start(request: StepRequest & { strategy?: Strategy | undefined }): Promise<StepAnswer> {
     const strategy = request.strategy ?? 'canary'
     return this.#step('start', request, [`phase mirror: writes go to both sides (strategy ${strategy})`], async () => {
+      if (authorityOf({ ...this.record, phase: 'mirror' }) === 'target') throw emptyTruth()
       this.record.strategy = strategy
       this.record.state = 'running'
       this.#enter('mirror', { readMode: 'old', readPercentage: 0 })
@@ -133,9 +134,13 @@ export class Migration {
 
   complete(request: StepRequest): Promise<StepAnswer> {
     return this.#step('complete', request, ['writes go to the target only; the source is left as it is'], async () => {
-      this.record.state = 'completed'
+      const { traffic, journal } = this.#core
       this.#job.stop(false)
-      this.#enter('complete', { readMode: 'new' })
+      this.record.moving = false
+      // What only the source has right (a policy made it the authority, or took its word) has to reach the target first.
+      if (traffic.authority === 'source' || journal.from.source > 0) await this.#flipTo('complete', { readMode: 'new' })
+      else this.#enter('complete', { readMode: 'new' })
+      this.record.state = 'completed'
       this.#core.journal.clear()
       this.#store.clearDirty()
     })
@@ -151,6 +156,11 @@ export class Migration {
         ? ['the source becomes the authority again', `phase ${to}`]
         : [`phase ${to}: reads come from the source`]
     return this.#always(request, steps, async () => {
+      // After `complete` the source has missed writes: asked twice, the way back is still the one through the copy.
+      if (this.record.state === 'rolling_back' && !this.#core.traffic.covered && this.#lanes.lane('target').up) {
+        this.startCopy()
+        return
+      }
       if (authorityOf(this.#wish()) === 'target') await this.#flipTo('mirror', backToSource, true)
       this.#enter(to, backToSource)
       if (to === 'observe') this.#forgetTarget()
@@ -217,6 +227,8 @@ export class Migration {
     if (!traffic.mirrored)
       throw new FerryError('phase-conflict', `the mover needs writes on both sides; this is phase ${this.record.phase}`)
     if (this.#job.state === 'running' || this.#job.state === 'paused') return
+    const early = this.record.phase === 'mirror' || this.record.phase === 'canary'
+    if (early && traffic.authority === 'target' && traffic.coveredSlots === 0 && journal.resyncReason === null) throw emptyTruth()
     const whole = journal.resyncReason !== null || traffic.covered
     const range = { from: whole ? 0 : traffic.coveredSlots, below: whole ? slotCount : below }
     const doubts = this.#core.doubts
@@ -297,6 +309,17 @@ export class Migration {
   }
 
   async #flipTo(phase: Phase, patch: Partial<TrafficWish>, force = false): Promise<void> {
+    // A copy knows one direction: what it has begun would be the wrong one behind the flip.
+    const copied = this.#job.state === 'running' || this.#job.state === 'paused'
+    if (copied) this.#job.stop(false)
+    try {
+      await this.#flipNow(phase, patch, force)
+    } finally {
+      if (copied && this.#core.traffic.mirrored) this.startCopy()
+    }
+  }
+
+  async #flipNow(phase: Phase, patch: Partial<TrafficWish>, force: boolean): Promise<void> {
     const result = await this.#flip.run(() => this.#enter(phase, patch))
     this.#core.events.record('phase', result.done ? 'the authority changed' : 'the authority could not be changed in order', {
       reason: result.done ? null : result.reason,
@@ -371,3 +394,10 @@ export class Migration {
 }
 
 const backToSource = { writePolicy: 'old-authoritative', readMode: 'old', readPercentage: 0 } as const
+
+const emptyTruth = (): FerryError =>
+  new FerryError('blocked', 'the target has to be copied to before it can be the authority', {
+    details: [
+      'new-authoritative makes the target the truth, and everything that it lacks would be deleted: set another policy first',
+    ],
+  })

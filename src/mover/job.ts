@@ -49,7 +49,7 @@ export class MoverJob {
   #lastError: string | null = null
   #run = 0
   #inFlight = 0
-  #freed: (() => void) | null = null
+  #freed: (() => void)[] = []
   #resumed: (() => void)[] = []
   /** Pages not finished, oldest first: the checkpoint is where the oldest began. */
   #open: { db: number; cursor: string; left: number }[] = []
@@ -213,7 +213,7 @@ export class MoverJob {
       void this.#copy(db, batch, authority).then(() => {
         this.#finished(open)
         this.#inFlight--
-        this.#freed?.()
+        for (const go of this.#freed.splice(0)) go()
       })
     }
     this.#finished(open)
@@ -248,9 +248,8 @@ export class MoverJob {
   /** Resolves once at most `most` batches are under way. */
   async #slot(most: number): Promise<void> {
     while (this.#inFlight > most) {
-      await new Promise<void>((resolve) => {
-        this.#freed = resolve
-      })
+      // A stopped run may still wait here beside the new one.
+      await new Promise<void>((resolve) => this.#freed.push(resolve))
     }
   }
 

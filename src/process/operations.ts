@@ -10,14 +10,15 @@ import type { Verifications } from './verifications.ts'
 
 const recentDivergences = 50
 
-export function operationsOf(parts: Parts, verifications: Verifications, draining: () => boolean): Operations {
+export function operationsOf(parts: Parts, verifications: Verifications, closed: () => string | null): Operations {
   const { migration, job, store, core, lanes } = parts
   const answer = async (step: Promise<StepAnswer>): Promise<MigrationAnswer> => ({ ...(await step), status: statusOf(parts) })
   return {
     status: () => statusOf(parts),
     ready: () => {
       const reasons: string[] = []
-      if (draining()) reasons.push('stopping')
+      const reason = closed()
+      if (reason !== null) reasons.push(reason)
       const authority = lanes.lane(core.traffic.authority)
       if (!authority.up) reasons.push(`${authority.side} is not reachable: ${authority.lastError ?? 'connecting'}`)
       return { ready: reasons.length === 0, reasons }

@@ -12,7 +12,8 @@ export function withAuthority(session: ClientSession, go: () => Sent): Sent {
   const { core, lanes } = session.shared
   const lane = core.authorityLane(session.pair)
   if (core.accepts(lane)) return go()
-  if (lane.up && !lane.admitted) return answer(session, encodeError(lane.lastError ?? 'NOAUTH Authentication required.'))
+  const decides = session.pair.doorkeeper ?? lane
+  if (decides.up && !decides.admitted) return answer(session, encodeError(decides.lastError ?? 'NOAUTH Authentication required.'))
   const waitedMs = session.parkedSinceMs === 0 ? 0 : core.turn.nowMs - session.parkedSinceMs
   const leftMs = core.limits.authorityWaitMs - waitedMs
   if (leftMs > 0) {

@@ -33,6 +33,12 @@ function admit(session: ClientSession, credentials: Credentials): LanePair | Buf
   const pair = lanes.pairFor(credentials)
   if (pair === null) return wireError('limit', `${pairsMax} users are connected already`)
   const lane = core.authorityLane(pair)
+  const decides = pair.doorkeeper ?? lane
+  if (decides.up && !decides.admitted) {
+    const refusal = encodeError(decides.lastError ?? 'WRONGPASS invalid username-password pair or user is disabled.')
+    if (pair.clients === 0) lanes.discard(pair)
+    return refusal
+  }
   if (!lane.up) {
     const waitedMs = session.parkedSinceMs === 0 ? 0 : core.turn.nowMs - session.parkedSinceMs
     if (waitedMs > admissionMs) {
@@ -42,18 +48,13 @@ function admit(session: ClientSession, credentials: Credentials): LanePair | Buf
     setTimeout(() => session.unpark(), admissionMs + 1).unref()
     return 'parked'
   }
-  if (lane.admitted) {
-    const follower = pair.lane(core.traffic.follower)
-    const waitedMs = session.parkedSinceMs === 0 ? 0 : core.turn.nowMs - session.parkedSinceMs
-    if (follower.tried || waitedMs > followerFirstMs) return pair
-    // Its first writes would go past a follower that is there.
-    lanes.wait(session)
-    setTimeout(() => session.unpark(), followerFirstMs + 1).unref()
-    return 'parked'
-  }
-  const refusal = encodeError(lane.lastError ?? 'WRONGPASS invalid username-password pair or user is disabled.')
-  if (pair.clients === 0) lanes.discard(pair)
-  return refusal
+  const follower = pair.lane(core.traffic.follower)
+  const waitedMs = session.parkedSinceMs === 0 ? 0 : core.turn.nowMs - session.parkedSinceMs
+  if (follower.tried || waitedMs > followerFirstMs) return pair
+  // Its first writes would go past a follower that is there.
+  lanes.wait(session)
+  setTimeout(() => session.unpark(), followerFirstMs + 1).unref()
+  return 'parked'
 }
 
 function enter(session: ClientSession, pair: LanePair, credentials: Credentials): void {
@@ -78,7 +79,8 @@ export function hello(session: ClientSession, args: ArgView): Sent {
     if (Buffer.isBuffer(admitted)) return answer(session, admitted)
     pair = admitted
   }
-  const lane = session.shared.core.authorityLane(pair ?? session.pair)
+  const asked = pair ?? session.pair
+  const lane = asked.doorkeeper ?? session.shared.core.authorityLane(asked)
   if (lane.up && !lane.admitted) {
     return answer(
       session,

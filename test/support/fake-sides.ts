@@ -160,7 +160,7 @@ export class FakeSides {
       tenant: 'default',
       pressed: () => {},
       parkedSinceMs: 0,
-    holdBack: () => {},
+      holdBack: () => {},
       goOn: () => {},
       abort: (reason) => {
         this.aborted = reason

@@ -120,7 +120,21 @@ export class LoadClient {
   #judge(replies: readonly Reply[]): void {
     const first = Number(replies[0])
     const before = this.#own ?? first - 1
-    const wanted = [before + 1, before + 1, 1, 'x', 0, 'OK', null, 'OK', 'OK', 'QUEUED', 'QUEUED', [before + 2, before + 2], before + 2]
+    const wanted = [
+      before + 1,
+      before + 1,
+      1,
+      'x',
+      0,
+      'OK',
+      null,
+      'OK',
+      'OK',
+      'QUEUED',
+      'QUEUED',
+      [before + 2, before + 2],
+      before + 2,
+    ]
     const text = (value: unknown): string => (Array.isArray(value) ? `[${value.map(text).join()}]` : String(value))
     for (const [position, reply] of replies.entries()) {
       if (text(reply) === text(wanted[position])) continue

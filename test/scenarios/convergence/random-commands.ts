@@ -73,7 +73,9 @@ export class RandomCommands {
       case 'stream':
         return this.#stream()
       default:
-        return random.chance(0.8) ? ['PFADD', this.#key('hll'), this.#member()] : ['PFMERGE', this.#key('hll'), this.#key('hll'), this.#key('hll')]
+        return random.chance(0.8)
+          ? ['PFADD', this.#key('hll'), this.#member()]
+          : ['PFMERGE', this.#key('hll'), this.#key('hll'), this.#key('hll')]
     }
   }
 

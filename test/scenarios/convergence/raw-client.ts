@@ -49,7 +49,10 @@ export class RawClient {
         reject(this.#gone)
         return
       }
-      const what = commands.map((argv) => argv.join(' ')).join(' ; ').slice(0, 300)
+      const what = commands
+        .map((argv) => argv.join(' '))
+        .join(' ; ')
+        .slice(0, 300)
       const timer = setTimeout(() => reject(new Error(`no reply within ${replyLimitMs} ms to: ${what}`)), replyLimitMs)
       this.#waiting.push({ replies: [], expected: commands.length, resolve, reject, timer })
       this.#socket.write(Buffer.concat(commands.map((argv) => encodeCommand(argv))))

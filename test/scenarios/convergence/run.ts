@@ -35,7 +35,9 @@ for (let round = 0; round < Number(values.rounds); round++) {
     })
     console.log(`  ${load.commands} commands, ${load.reconnects} reconnects, ${JSON.stringify(deeds)}`)
     console.log(`  errors ${JSON.stringify(Object.fromEntries(load.errors))}`)
-    console.log(`  ${comparison.keysCompared} keys compared, ${comparison.differences} differences, ${load.wrong.length} wrong replies`)
+    console.log(
+      `  ${comparison.keysCompared} keys compared, ${comparison.differences} differences, ${load.wrong.length} wrong replies`,
+    )
     for (const sample of comparison.samples) console.log('  DIFFERENCE', JSON.stringify(sample))
     for (const wrong of load.wrong) console.log('  WRONG', wrong)
     if (comparison.differences + load.wrong.length > 0) {

@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url'
 import type { StatusDocument } from '../../../src/control/schemas.ts'
 import { type Comparison, compareServers } from '../../../src/demo/compare.ts'
 import { ControlClient } from '../../../src/demo/control-client.ts'
-import { RawConnection } from '../../../src/demo/raw-connection.ts'
 import { Random } from '../../../src/demo/random.ts'
+import { RawConnection } from '../../../src/demo/raw-connection.ts'
 import { freePort, Servers } from '../../../src/demo/servers.ts'
 import { writePolicies } from '../../../src/routing/modes.ts'
 import { ChaosProxy } from '../../support/chaos-proxy.ts'
@@ -112,8 +112,10 @@ async function killLanes(server: RedisServer): Promise<void> {
 }
 
 const authorityOf = async ({ control }: Stage): Promise<string> => (await control.status()).authority
-const followerOf = async (stage: Stage): Promise<RedisServer> => ((await authorityOf(stage)) === 'source' ? stage.target : stage.source)
-const authorityServer = async (stage: Stage): Promise<RedisServer> => ((await authorityOf(stage)) === 'source' ? stage.source : stage.target)
+const followerOf = async (stage: Stage): Promise<RedisServer> =>
+  (await authorityOf(stage)) === 'source' ? stage.target : stage.source
+const authorityServer = async (stage: Stage): Promise<RedisServer> =>
+  (await authorityOf(stage)) === 'source' ? stage.source : stage.target
 
 async function freeze(server: RedisServer, ms: number): Promise<void> {
   server.freeze()
@@ -191,12 +193,18 @@ async function settled({ control, servers }: Stage, log: (line: string) => void)
     const copyDue = journal.resyncNeeded !== null || status.coveragePercent < 100
     if (copyDue && mover.state !== 'running') await control.post('/v1/mover/start').catch((error: Error) => log(error.message))
     const quiet =
-      !copyDue && journal.dirtyKeys === 0 && journal.openHolds === 0 && source.inFlight + target.inFlight === 0 && mover.state !== 'running'
+      !copyDue &&
+      journal.dirtyKeys === 0 &&
+      journal.openHolds === 0 &&
+      source.inFlight + target.inFlight === 0 &&
+      mover.state !== 'running'
     if (!quiet) quietSince = 0
     else if (quietSince === 0) quietSince = performance.now()
     else if (performance.now() - quietSince > 300) return status
     if (performance.now() > deadlineMs) {
-      throw new Error(`it does not become quiet: ${JSON.stringify({ journal, mover, source, target })}\n${servers.logTail('ferry', 60)}`)
+      throw new Error(
+        `it does not become quiet: ${JSON.stringify({ journal, mover, source, target })}\n${servers.logTail('ferry', 60)}`,
+      )
     }
     await sleep(20)
   }
