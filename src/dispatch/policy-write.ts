@@ -3,7 +3,7 @@
  * has its verdict, then answers the client, and journals the key where one side is not known to have done what the other did.
  */
 import { wireError } from '../errors.ts'
-import { otherSide, type Side } from '../routing/modes.ts'
+import { otherSide, type Side, type WritePolicy } from '../routing/modes.ts'
 import { type Outcome, type Verdict, verdict } from '../routing/policy.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import type { Client } from './client.ts'
@@ -19,6 +19,8 @@ export class PolicyWrite extends ReplySlot implements Waiter {
   readonly #outcomes: Record<Side, Outcome> = { source: 'pending', target: 'pending' }
   readonly #pieces: Record<Side, Buffer[]> = { source: [], target: [] }
   readonly #sums: Record<Side, number> = { source: 0, target: 0 }
+  /** Of the moment it was sent: a change of policy counts for what comes after. */
+  readonly #policy: WritePolicy
   readonly #sentMs: number
   #answered = false
 
@@ -27,6 +29,7 @@ export class PolicyWrite extends ReplySlot implements Waiter {
     this.#core = core
     this.#client = client
     this.#keys = ownKeys(keys)
+    this.#policy = core.traffic.wish.writePolicy
     this.#sentMs = core.turn.nowMs
   }
 
@@ -60,7 +63,7 @@ export class PolicyWrite extends ReplySlot implements Waiter {
 
   #tryAnswer(): void {
     const { traffic, latencies, turn } = this.#core
-    const decided = verdict(traffic.wish.writePolicy, traffic.authority, this.#outcomes)
+    const decided = verdict(this.#policy, traffic.authority, this.#outcomes)
     if (decided.kind === 'wait') return
     this.#answered = true
     latencies.client.record((turn.nowMs - this.#sentMs) * 1000)
@@ -94,9 +97,10 @@ export class PolicyWrite extends ReplySlot implements Waiter {
     const authority = traffic.authority
     const takes = this.#outcomes[authority]
     const follows = this.#outcomes[otherSide(authority)]
-    // Where only the follower took the write, the client may have its word for it: the follower then has the truth for these keys.
+    // Where only the follower took the write, a policy that takes its word has given it to the client: it then has the truth for these keys.
     const onlyFollower = follows === 'ok' && (takes === 'skipped' || takes === 'error' || takes === 'lost')
-    const keepsFollowers = onlyFollower && traffic.wish.writePolicy !== 'both-required'
+    const takesItsWord = this.#policy === 'best-effort' || this.#policy === 'last-write-wins'
+    const keepsFollowers = onlyFollower && takesItsWord
     for (const { db, key } of this.#keys) {
       journal.mark(db, key, keepsFollowers ? otherSide(authority) : authority, `source ${source}, target ${target}`)
     }

@@ -6,7 +6,7 @@ import type { Core } from '../dispatch/core.ts'
 import type { DirtyEntry } from '../dispatch/journal.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
 import type { Copier } from '../mover/copier.ts'
-import type { Side } from '../routing/modes.ts'
+import { type Side, sides } from '../routing/modes.ts'
 import { flipDirtyKeysMax } from './blockers.ts'
 
 export interface FlipResult {
@@ -41,15 +41,22 @@ export class Flip {
     const { journal } = this.#core
     let reason = ''
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
-      await this.#until(() => journal.size <= flipDirtyKeysMax, settleMs)
+      await this.#until(() => journal.size <= flipDirtyKeysMax || this.#away() !== null, settleMs)
       if (journal.size > flipDirtyKeysMax)
         return { done: false, waitedMs: 0, reason: `${journal.size} keys are waiting to be healed` }
       const startedMs = performance.now()
       reason = await this.#behindGate(change)
       if (reason === '') return { done: true, waitedMs: performance.now() - startedMs, reason }
+      const away = this.#away()
+      if (away !== null) return { done: false, waitedMs: 0, reason: `${away} is not reachable, and ${reason}` }
       await new Promise((resolve) => setTimeout(resolve, pauseMs * (attempt + 1)))
     }
     return { done: false, waitedMs: 0, reason }
+  }
+
+  /** A side that cannot be reached: nothing can be healed, and waiting for it would only keep the clients waiting. */
+  #away(): Side | null {
+    return sides.find((side) => !this.#lanes.lane(side).up) ?? null
   }
 
   async #behindGate(change: () => void): Promise<string> {
@@ -77,7 +84,6 @@ export class Flip {
   }
 
   async #dry(deadlineMs: number): Promise<boolean> {
-    const sides: Side[] = ['source', 'target']
     const answered = sides.map((side) => new Promise<boolean>((resolve) => this.#lanes.whenAnswered(side, () => resolve(true))))
     const late = new Promise<boolean>((resolve) =>
       setTimeout(() => resolve(false), Math.max(1, deadlineMs - performance.now())).unref(),

@@ -12,7 +12,7 @@
 import type { Core } from '../dispatch/core.ts'
 import { type Payload, readPayloads, TransferLost, writePayloads } from '../dispatch/key-transfer.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
-import type { Ticket } from '../dispatch/order-board.ts'
+import { Stripe, type Ticket } from '../dispatch/order-board.ts'
 import { otherSide, type Side, sides } from '../routing/modes.ts'
 import { stripeOf } from '../routing/stripe.ts'
 
@@ -49,7 +49,7 @@ export class Copier {
       return outcome
     }
     while (!behindGate && this.#core.board.gates > 0) await this.#gate()
-    const { free, stripes } = this.#choose(db, keys, outcome)
+    const { free, stripes } = this.#choose(db, keys, from, outcome)
     if (free.length === 0) return outcome
     const hold = new Hold(this.#core, this.#core.board.hold(stripes))
     await this.#transfer(db, free, from, outcome, hold, cautious)
@@ -61,12 +61,14 @@ export class Copier {
     return new Promise((resolve) => this.#core.board.parkAtGate({ unpark: resolve }))
   }
 
-  #choose(db: number, keys: readonly Buffer[], outcome: CopyOutcome): { free: Buffer[]; stripes: number[] } {
-    const { board } = this.#core
+  #choose(db: number, keys: readonly Buffer[], from: Side, outcome: CopyOutcome): { free: Buffer[]; stripes: number[] } {
+    const { board, journal } = this.#core
     const free: Buffer[] = []
     const stripes = new Set<number>()
     for (const key of keys) {
       const stripe = stripeOf(key, 0, key.length, db)
+      // Its truth is where this copy would write: whoever heals the journal copies it the other way.
+      if (((board.flags[stripe] as number) & Stripe.dirty) !== 0 && journal.truthOf(db, key) === otherSide(from)) continue
       if (board.isBusy(stripe)) outcome.busy.push(key)
       else {
         free.push(key)

@@ -1,7 +1,9 @@
 /** One command off the hot path, by its kind. Either answered, sent, or parked; a refusal is an answer that says what to do. */
 import type { ArgView } from '../commands/arg-view.ts'
+import { destinationDb } from '../commands/keys.ts'
 import { type CommandSpec, Kind } from '../commands/spec.ts'
 import type { Frame, Sent } from '../dispatch/frame.ts'
+import { encodeError } from '../resp/encode.ts'
 import { answer, refusalOf, withAuthority } from './answers.ts'
 import type { ClientSession } from './client-session.ts'
 import { handleLocal } from './local-commands.ts'
@@ -17,6 +19,14 @@ export function handleCommand(session: ClientSession, spec: CommandSpec, args: A
     session.transaction?.fail()
     session.shared.core.counters.clientError('unsupported')
     return answer(session, refusal)
+  }
+  const db = destinationDb(spec, args)
+  const verdict = db >= 0 ? session.shared.databases.verdict(db, session) : 'ok'
+  if (verdict === null) return 'parked'
+  if (verdict !== 'ok') {
+    // Its key could never be copied there; and a SELECT that fails would cut the lane that everybody shares.
+    session.transaction?.fail()
+    return answer(session, encodeError(verdict))
   }
   if (session.transaction !== null) return queueCommand(session, session.transaction, spec, args, frame)
   if (!spec.write) {

@@ -21,12 +21,24 @@ export interface LoadReport {
 
 export const newReport = (): LoadReport => ({ commands: 0, reconnects: 0, errors: new Map(), wrong: [] })
 
+export interface LoadOptions {
+  readonly id: number
+  readonly seed: number
+  readonly mix: Mix
+  readonly port: number
+  /** Its password is its name. */
+  readonly user: string | null
+  readonly report: LoadReport
+  readonly stopped: () => boolean
+}
+
 export class LoadClient {
   readonly #id: number
   readonly #random: Random
   readonly #commands: RandomCommands
   readonly #protocol: number
   readonly #port: number
+  readonly #user: string | null
   readonly #report: LoadReport
   readonly #stopped: () => boolean
   #client: RawClient | null = null
@@ -34,14 +46,15 @@ export class LoadClient {
   /** What the own counter holds, or null where a lost reply left it open. */
   #own: number | null = null
 
-  constructor(id: number, seed: number, mix: Mix, port: number, report: LoadReport, stopped: () => boolean) {
-    this.#id = id
-    this.#random = new Random(seed)
-    this.#commands = new RandomCommands(this.#random, mix)
-    this.#protocol = id % 2 === 0 ? 2 : 3
-    this.#port = port
-    this.#report = report
-    this.#stopped = stopped
+  constructor(options: LoadOptions) {
+    this.#id = options.id
+    this.#random = new Random(options.seed)
+    this.#commands = new RandomCommands(this.#random, options.mix)
+    this.#protocol = options.id % 2 === 0 ? 2 : 3
+    this.#port = options.port
+    this.#user = options.user
+    this.#report = options.report
+    this.#stopped = options.stopped
   }
 
   async run(): Promise<void> {
@@ -64,6 +77,7 @@ export class LoadClient {
   async #connect(): Promise<void> {
     this.#client = await RawClient.open(this.#port)
     this.#db = 0
+    if (this.#user !== null) await this.#untilAnswered(['AUTH', this.#user, this.#user])
     if (this.#protocol === 3) await this.#client.send([['HELLO', 3]])
   }
 
@@ -96,6 +110,7 @@ export class LoadClient {
     await this.#select(ownDb)
     const list = `own-list:${this.#id}`
     const pipeline: Argv[] = [
+      ['DEL', list],
       ['INCR', counter],
       ['GET', counter],
       ['RPUSH', list, 'x'],
@@ -113,7 +128,7 @@ export class LoadClient {
     const replies = await this.#send(pipeline)
     this.#count(replies)
     if (replies.some(isReplyError)) this.#own = null
-    else this.#judge(replies)
+    else this.#judge(replies.slice(1))
     await this.#select(this.#db)
   }
 
@@ -144,9 +159,13 @@ export class LoadClient {
     this.#own = Number(replies.at(-1))
   }
 
-  async #select(db: number): Promise<void> {
+  #select(db: number): Promise<void> {
+    return this.#untilAnswered(['SELECT', db])
+  }
+
+  async #untilAnswered(command: Argv): Promise<void> {
     for (;;) {
-      const [reply] = await this.#send([['SELECT', db]])
+      const [reply] = await this.#send([command])
       if (!isReplyError(reply)) return
       this.#count([reply])
     }
@@ -167,6 +186,6 @@ export class LoadClient {
   }
 
   #wrong(what: string): void {
-    if (this.#report.wrong.length < 20) this.#report.wrong.push(what)
+    if (this.#report.wrong.length < 8) this.#report.wrong.push(what)
   }
 }

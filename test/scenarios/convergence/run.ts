@@ -12,6 +12,7 @@ const { values } = parseArgs({
     short: { type: 'boolean', default: true },
     flush: { type: 'boolean', default: true },
     scripts: { type: 'boolean', default: true },
+    users: { type: 'boolean', default: false },
     log: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
   },
@@ -31,6 +32,7 @@ for (let round = 0; round < Number(values.rounds); round++) {
       shortLived: values.short,
       flush: values.flush,
       scripts: values.scripts,
+      users: values.users,
       ...(values.verbose && { log: (line: string) => console.log(line) }),
     })
     console.log(`  ${load.commands} commands, ${load.reconnects} reconnects, ${JSON.stringify(deeds)}`)

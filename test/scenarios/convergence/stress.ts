@@ -12,7 +12,7 @@ import { ControlClient } from '../../../src/demo/control-client.ts'
 import { Random } from '../../../src/demo/random.ts'
 import { RawConnection } from '../../../src/demo/raw-connection.ts'
 import { freePort, Servers } from '../../../src/demo/servers.ts'
-import { writePolicies } from '../../../src/routing/modes.ts'
+import { readModes, writePolicies } from '../../../src/routing/modes.ts'
 import { ChaosProxy } from '../../support/chaos-proxy.ts'
 import { type RedisServer, startRedis } from '../../support/redis-server.ts'
 import { LoadClient, type LoadReport, newReport } from './load.ts'
@@ -26,6 +26,8 @@ export interface StressOptions {
   readonly shortLived?: boolean
   readonly flush?: boolean
   readonly scripts?: boolean
+  /** Clients come as three users, each with lanes of its own. */
+  readonly users?: boolean
   readonly log?: (line: string) => void
 }
 
@@ -111,6 +113,15 @@ async function killLanes(server: RedisServer): Promise<void> {
   await connection.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes').finally(() => connection.close())
 }
 
+const users = [null, 'anna', 'bert'] as const
+
+async function addUsers(server: RedisServer): Promise<void> {
+  const connection = await RawConnection.open(server.port)
+  for (const user of users)
+    if (user !== null) await connection.command('ACL', 'SETUSER', user, 'on', `>${user}`, '~*', '&*', '+@all')
+  connection.close()
+}
+
 const authorityOf = async ({ control }: Stage): Promise<string> => (await control.status()).authority
 const followerOf = async (stage: Stage): Promise<RedisServer> =>
   (await authorityOf(stage)) === 'source' ? stage.target : stage.source
@@ -121,6 +132,14 @@ async function freeze(server: RedisServer, ms: number): Promise<void> {
   server.freeze()
   await sleep(ms)
   server.thaw()
+}
+
+/** The server runs commands whose replies never come; the rest of them never arrives. */
+async function cutOff(proxy: ChaosProxy, random: Random): Promise<void> {
+  proxy.stall(random.chance(0.5) ? 'to-client' : 'to-server')
+  await sleep(random.between(1, 30))
+  proxy.cut()
+  proxy.pass()
 }
 
 /** Network and operator; an operator's step that is refused is as good as one that is not. */
@@ -140,8 +159,10 @@ const deeds: Readonly<Record<string, Deed>> = {
   rollback: ({ control }) => control.post('/v1/migration/rollback', { to: 'mirror' }),
   ramp: ({ control }, random) => control.post('/v1/migration/ramp', { percent: random.between(1, 100) }),
   policy: (stage, random) => setTraffic(stage, { writePolicy: random.pick(writePolicies) }),
-  reads: (stage, random) =>
-    setTraffic(stage, { readMode: random.pick(['old', 'new', 'ratio']), readPercentage: random.between(0, 100) }),
+  reads: (stage, random) => setTraffic(stage, { readMode: random.pick(readModes), readPercentage: random.between(0, 100) }),
+  cutFollower: async (stage, random) => cutOff((await authorityOf(stage)) === 'source' ? stage.toTarget : stage.toSource, random),
+  cutAuthority: async (stage, random) =>
+    cutOff((await authorityOf(stage)) === 'source' ? stage.toSource : stage.toTarget, random),
   delay: async ({ toTarget }, random) => {
     toTarget.delay(random.between(1, 5))
     await sleep(200)
@@ -150,23 +171,35 @@ const deeds: Readonly<Record<string, Deed>> = {
 }
 
 export const deedNames = Object.keys(deeds)
+/** These end the connections that tell of expiries as well; what expires meanwhile goes unseen, and Ferry says so. */
+const blinding = ['cutFollower', 'cutAuthority']
 
 export async function stress(options: StressOptions): Promise<StressReport> {
   const { seed, seconds, clients = 12, deeds: allowed = deedNames, log = () => undefined } = options
   const mix = { shortLived: options.shortLived ?? true, flush: options.flush ?? true, scripts: options.scripts ?? true }
+  const possible = mix.shortLived ? allowed.filter((name) => !blinding.includes(name)) : allowed
   const random = new Random(seed)
   const stage = await Stage.set()
   try {
+    if (options.users) for (const server of [stage.source, stage.target]) await addUsers(server)
     const load = newReport()
     const done: Record<string, number> = {}
     const endMs = performance.now() + seconds * 1000
     const over = (): boolean => performance.now() > endMs
     const running = Array.from({ length: clients }, (_, id) =>
-      new LoadClient(id, random.below(2 ** 31), mix, stage.port, load, over).run(),
+      new LoadClient({
+        id,
+        seed: random.below(2 ** 31),
+        mix,
+        port: stage.port,
+        user: options.users ? (users[id % users.length] ?? null) : null,
+        report: load,
+        stopped: over,
+      }).run(),
     )
     while (!over()) {
       await sleep(random.between(5, 150))
-      const name = random.pick(allowed)
+      const name = random.pick(possible)
       const outcome = await (deeds[name] as Deed)(stage, random).then(
         () => 'done',
         (error: Error) => error.message,

@@ -1,0 +1,103 @@
+/**
+ * A client asks for a large reply and reads it slowly, or not at all.
+ *
+ * The slow client: every byte, right. One that does not read at all is cut off at the output limit.
+ * Other clients: wait for a moment at most.
+ * Ferry: keeps no more than the reply itself in memory.
+ */
+import { createHash } from 'node:crypto'
+import { afterEach, describe, expect, it } from 'vitest'
+import { type FerrySettings } from '../../support/ferry.ts'
+import { Stage } from '../../support/stage.ts'
+import { until } from '../../support/wait.ts'
+import { multibulk, WireClient } from '../../support/wire-client.ts'
+
+const mebibyte = 1024 * 1024
+const largeBytes = 64 * mebibyte
+/** A lane waits 100 ms for one slow reader; the rest is for a machine that has other things to do. */
+const othersMaxMs = 500
+
+let stage: Stage
+
+afterEach(async () => {
+  await stage?.close()
+})
+
+async function open(ferry: Omit<FerrySettings, 'source' | 'target'> = {}): Promise<Buffer> {
+  stage = await Stage.open({ ferry })
+  const value = Buffer.alloc(largeBytes, '0123456789abcdef'.repeat(64))
+  for (let at = 0; at < largeBytes; at += 4096) value.writeUInt32LE(at, at)
+  await stage.source.client().set('large', value)
+  return value
+}
+
+/** Asks for the value and reads nothing of it yet. */
+async function asker(): Promise<WireClient> {
+  const client = await WireClient.open(stage.ferry.port)
+  client.socket.pause()
+  client.write(multibulk('GET', 'large'))
+  return client
+}
+
+/** The slowest of some round trips. */
+async function slowest(rounds: number): Promise<number> {
+  const other = await WireClient.open(stage.ferry.port)
+  let most = 0
+  for (let n = 0; n < rounds; n++) {
+    const startMs = performance.now()
+    await other.pipeline([`SET other ${n}`, 'GET other'])
+    most = Math.max(most, performance.now() - startMs)
+  }
+  other.close()
+  return most
+}
+
+describe('a slow reader of a 64 MB value', () => {
+  it('gets every byte, while the others go on and memory stays bounded', async () => {
+    const value = await open()
+    const before = stage.ferry.residentBytes
+    const client = await asker()
+    await stage.ferry.untilStatus('the source to have sent it', ({ source }) => source.inFlight === 0)
+    expect(await slowest(300)).toBeLessThan(othersMaxMs)
+    expect(stage.ferry.residentBytes - before).toBeLessThan(3 * largeBytes)
+    const hash = createHash('sha256')
+    const head = `$${largeBytes}\r\n`
+    let got = 0
+    let turns = 0
+    client.socket.removeAllListeners('data')
+    client.socket.on('data', (chunk: Buffer) => {
+      const from = Math.max(0, head.length - got)
+      hash.update(chunk.subarray(from, Math.max(from, Math.min(chunk.length, head.length + largeBytes - got))))
+      got += chunk.length
+      // A little, then nothing for a moment, again and again.
+      if (got / (2 * mebibyte) < turns) return
+      turns++
+      client.socket.pause()
+      setTimeout(() => client.socket.resume(), 5)
+    })
+    const whole = until(() => got === head.length + largeBytes + 2, { timeoutMs: 15_000, what: 'the whole value' })
+    client.socket.resume()
+    expect(await slowest(300)).toBeLessThan(othersMaxMs)
+    await whole
+    expect(turns).toBeGreaterThan(10)
+    expect(hash.digest('hex')).toBe(createHash('sha256').update(value).digest('hex'))
+    client.close()
+  })
+
+  it('is cut off at the output limit where it reads nothing, and costs nobody else', async () => {
+    await open({ limits: { outputBufferBytes: 8 * mebibyte } })
+    const client = await asker()
+    const [others] = await Promise.all([
+      slowest(300),
+      stage.ferry.untilStatus('the connection to be cut', ({ clients }) => clients <= 1),
+    ])
+    expect(others).toBeLessThan(othersMaxMs)
+    client.socket.resume()
+    await client.untilClosed()
+    expect(client.received.length).toBeLessThan(largeBytes)
+    // Its own commands go on elsewhere.
+    const again = await WireClient.open(stage.ferry.port)
+    expect(await again.ask('STRLEN large')).toBe(`:${largeBytes}\r\n`)
+    again.close()
+  })
+})
