@@ -5,6 +5,7 @@
 import { wireError } from '../errors.ts'
 import { otherSide, type Side, type WritePolicy } from '../routing/modes.ts'
 import { type Outcome, type Verdict, verdict } from '../routing/policy.ts'
+import { slotOf } from '../routing/slot.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import type { Client } from './client.ts'
 import { type DbKey, ownKeys } from './command-keys.ts'
@@ -19,7 +20,7 @@ export class PolicyWrite extends ReplySlot implements Waiter {
   readonly #outcomes: Record<Side, Outcome> = { source: 'pending', target: 'pending' }
   readonly #pieces: Record<Side, Buffer[]> = { source: [], target: [] }
   readonly #sums: Record<Side, number> = { source: 0, target: 0 }
-  /** Of the moment it was sent: a change of policy counts for what comes after. */
+  /** Of the moment it was sent: a change of policy counts for what comes after. Where the follower has no say, the authority's alone. */
   readonly #policy: WritePolicy
   readonly #sentMs: number
   #answered = false
@@ -29,7 +30,7 @@ export class PolicyWrite extends ReplySlot implements Waiter {
     this.#core = core
     this.#client = client
     this.#keys = ownKeys(keys)
-    this.#policy = core.traffic.wish.writePolicy
+    this.#policy = policyFor(core, keys)
     this.#sentMs = core.turn.nowMs
   }
 
@@ -59,6 +60,18 @@ export class PolicyWrite extends ReplySlot implements Waiter {
     if (!this.#answered) this.#tryAnswer()
     const { source, target } = this.#outcomes
     if (source !== 'pending' && target !== 'pending') this.#compare(source, target)
+    else if (side === this.#core.traffic.authority && (outcome === 'lost' || outcome === 'skipped')) this.#leanOnFollower()
+  }
+
+  /** The follower's word will be taken: whoever comes to these keys before it has given it must not find the authority's. */
+  #leanOnFollower(): void {
+    const { traffic, journal } = this.#core
+    if (!this.#takesItsWord || !followerKnows(this.#core, this.#keys)) return
+    for (const { db, key } of this.#keys) journal.mark(db, key, traffic.follower, 'the authority was lost before its answer')
+  }
+
+  get #takesItsWord(): boolean {
+    return this.#policy === 'best-effort' || this.#policy === 'last-write-wins'
   }
 
   #tryAnswer(): void {
@@ -99,11 +112,27 @@ export class PolicyWrite extends ReplySlot implements Waiter {
     const follows = this.#outcomes[otherSide(authority)]
     // Where only the follower took the write, a policy that takes its word has given it to the client: it then has the truth for these keys.
     const onlyFollower = follows === 'ok' && (takes === 'skipped' || takes === 'error' || takes === 'lost')
-    const takesItsWord = this.#policy === 'best-effort' || this.#policy === 'last-write-wins'
-    const keepsFollowers = onlyFollower && takesItsWord
+    const keepsFollowers = onlyFollower && this.#takesItsWord && followerKnows(this.#core, this.#keys)
     for (const { db, key } of this.#keys) {
       journal.mark(db, key, keepsFollowers ? otherSide(authority) : authority, `source ${source}, target ${target}`)
     }
     if (traffic.covered && source === target) counters.divergence('policy')
   }
+}
+
+/**
+ * Whether the follower's word may stand for these keys: it has all of them, as far as is known. Else what it would make of the write
+ * rests on a value that is missing or out of date, and copying that back would undo what the authority has.
+ */
+export function followerKnows({ traffic, journal }: Core, keys: readonly DbKey[]): boolean {
+  return keys.every(
+    ({ db, key }) => slotOf(key, 0, key.length) < traffic.coveredSlots && journal.truthOf(db, key) !== traffic.authority,
+  )
+}
+
+function policyFor(core: Core, keys: readonly DbKey[]): WritePolicy {
+  const { wish, authority } = core.traffic
+  const eitherWord = wish.writePolicy === 'best-effort' || wish.writePolicy === 'last-write-wins'
+  if (!eitherWord || followerKnows(core, keys)) return wish.writePolicy
+  return authority === 'source' ? 'old-authoritative' : 'new-authoritative'
 }

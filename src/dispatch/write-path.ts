@@ -18,7 +18,7 @@ import { EffectWrite } from './effect-write.ts'
 import type { Frame, Sent } from './frame.ts'
 import type { Lanes } from './lanes.ts'
 import { Stripe } from './order-board.ts'
-import { PolicyWrite } from './policy-write.ts'
+import { followerKnows, PolicyWrite } from './policy-write.ts'
 import { twoPhaseWrite } from './two-phase.ts'
 
 /** How one write is carried, before anybody looks at who is up. */
@@ -107,9 +107,10 @@ export class WritePath {
     const { journal, traffic, turn, limits } = this.#core
     if (journal.from[traffic.follower] === 0) return false
     if (!keys.some(({ db, key }) => journal.truthOf(db, key) === traffic.follower)) return false
-    const sidesUp = this.#service.lane('source').up && this.#service.lane('target').up
+    // While the authority is away the follower alone is written to, and stays the truth.
+    if (!this.#core.accepts(this.#core.authorityLane(client.pair))) return false
     const waitedMs = client.parkedSinceMs === 0 ? 0 : turn.nowMs - client.parkedSinceMs
-    if (!sidesUp || waitedMs > limits.authorityWaitMs) return false
+    if (waitedMs > limits.authorityWaitMs) return false
     setTimeout(() => client.unpark(), healedPollMs)
     return true
   }
@@ -118,7 +119,8 @@ export class WritePath {
   suitsEitherSide(spec: CommandSpec, args: ArgView, frame: Frame, db: number): boolean {
     if (spec.kind === Kind.WriteGlobal) return false
     const keys = keysOf(spec, args, db)
-    return keys !== null && this.#carriage(spec, args, frame, keys).how === 'both'
+    if (keys === null || !followerKnows(this.#core, keys)) return false
+    return this.#carriage(spec, args, frame, keys).how === 'both'
   }
 
   /** Runs `follow` when nothing stands before these stripes on the follower: now, or behind what does. */

@@ -32,8 +32,6 @@ export class VerifyPipe {
 
   /** Connecting begins at once; a failure shows in the first call. */
   constructor(endpoint: Endpoint) {
-    const socket = openSocket(endpoint, () => {})
-    this.#socket = socket
     this.#address = endpoint.redacted
     const parser = new RedisParser({
       returnBuffers: true,
@@ -41,19 +39,21 @@ export class VerifyPipe {
       returnError: (error: Error) => this.#settle(error),
       returnFatalError: (error: Error) => this.#fail(error),
     })
+    const parse = (chunk: Buffer): void => {
+      try {
+        parser.execute(chunk)
+      } catch (error) {
+        this.#fail(error as Error)
+      }
+    }
+    const socket = openSocket(endpoint, () => {}, parse)
+    this.#socket = socket
     socket.setTimeout(silenceMs)
     socket.on('timeout', () => {
       if (this.#pending.length > 0) this.#fail(new Error(`no answer for ${silenceMs / 1000} s`))
     })
     socket.on('error', (error) => this.#fail(error))
     socket.on('close', () => this.#fail(new Error('the connection was closed')))
-    socket.on('data', (chunk: Buffer) => {
-      try {
-        parser.execute(chunk)
-      } catch (error) {
-        this.#fail(error as Error)
-      }
-    })
   }
 
   /** Must be awaited before the first command. @throws FerryError `endpoint-unreachable` */

@@ -6,6 +6,7 @@ import { FerryError } from '../errors.ts'
 import { encodeError } from '../resp/encode.ts'
 import { Session } from '../session/session.ts'
 import type { SessionContext } from '../session/session-context.ts'
+import { adopt } from '../upstream/receive.ts'
 
 const backlog = 511
 
@@ -41,7 +42,7 @@ export class ProxyServer {
   }
 
   #listenOn(address: string): Promise<string> {
-    const server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket))
+    const server = createServer({ noDelay: true, keepAlive: true, pauseOnConnect: true }, (socket) => this.#accept(socket))
     this.#servers.push(server)
     const path = address.startsWith('unix://') ? address.slice('unix://'.length) : null
     if (path !== null) removeStale(path)
@@ -64,17 +65,18 @@ export class ProxyServer {
     })
   }
 
-  #accept(socket: Socket): void {
+  #accept(accepted: Socket): void {
     const { sessions, core, lanes } = this.#shared
     const { clients } = core.counters
     clients.accepted++
     if (sessions.size >= this.#clientsMax || this.#draining) {
       clients.refused++
-      socket.on('error', () => socket.destroy())
-      socket.end(encodeError('ERR max number of clients reached'))
+      accepted.on('error', () => accepted.destroy())
+      accepted.end(encodeError('ERR max number of clients reached'))
       return
     }
-    const session = new Session(this.#shared, socket, this.#nextId++, lanes.anonymousPair())
+    const socket = adopt(accepted, (chunk) => session.receive(chunk))
+    const session: Session = new Session(this.#shared, socket, this.#nextId++, lanes.anonymousPair())
     sessions.set(session.id, session)
     clients.open = sessions.size
     socket.on('close', () => {
@@ -82,6 +84,7 @@ export class ProxyServer {
       clients.open = sessions.size
       session.closed()
     })
+    socket.resume()
   }
 }
 

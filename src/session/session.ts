@@ -93,7 +93,6 @@ export class Session implements ClientSession {
     this.#reader = new RequestReader(shared.requestLimits, shared.requestLimits.queryBufferBytes)
     this.#runBuf = this.#reader.scanner.buf
     pair.clients++
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk))
     socket.on('error', () => socket.destroy())
   }
 
@@ -170,7 +169,8 @@ export class Session implements ClientSession {
     this.#process()
   }
 
-  #onData(chunk: Buffer): void {
+  /** What the client sent. Its socket is read by whoever accepted it. */
+  receive(chunk: Buffer): void {
     if (this.#closing) return
     const { core } = this.shared
     core.turn.tick()

@@ -2,15 +2,17 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Endpoint } from './endpoint.ts'
+import { readInto } from './receive.ts'
 
 const keepAliveMs = 30_000
 
 /** The socket is connecting; `connected` is called once it can be written to (for TLS: once the peer is verified). */
-export function openSocket(endpoint: Endpoint, connected: () => void): Socket {
-  if (endpoint.kind === 'unix') return connectTcp({ path: endpoint.path }, connected)
+export function openSocket(endpoint: Endpoint, connected: () => void, take: (chunk: Buffer) => void): Socket {
+  const onread = readInto(take)
+  if (endpoint.kind === 'unix') return connectTcp({ path: endpoint.path, onread }, connected)
   if (endpoint.tls === null) {
     return connectTcp(
-      { host: endpoint.host, port: endpoint.port, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs },
+      { host: endpoint.host, port: endpoint.port, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs, onread },
       connected,
     )
   }
@@ -27,6 +29,7 @@ export function openSocket(endpoint: Endpoint, connected: () => void): Socket {
     },
     connected,
   )
+  socket.on('data', take)
   socket.setNoDelay(true)
   socket.setKeepAlive(true, keepAliveMs)
   return socket

@@ -100,10 +100,13 @@ export class Lane implements Flushable, ReplyLane {
 
   connect(): void {
     if (this.#closed || this.#socket !== null) return
-    const socket = openSocket(this.endpoint, () => this.#shakeHands(socket))
+    const socket = openSocket(
+      this.endpoint,
+      () => this.#shakeHands(socket),
+      (chunk) => socket === this.#socket && this.#onData(chunk),
+    )
     this.#socket = socket
     this.#timer = setTimeout(() => this.fail(new Error(`no connection within ${connectTimeoutMs} ms`)), connectTimeoutMs)
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk))
     socket.on('error', (error) => socket === this.#socket && this.fail(error))
     socket.on('close', () => socket === this.#socket && this.fail(new Error('the server closed the connection')))
   }

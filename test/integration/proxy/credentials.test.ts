@@ -113,12 +113,21 @@ describe('a client of a source that wants a password', () => {
     const client = await connect()
     const before = await ferry.status()
     for (let n = 0; n < 20; n++) expect(await client.ask(`AUTH wrong-${n}`)).toBe(wrongPass)
-    const { source: after } = await ferry.untilStatus('the tries to be forgotten', (now) => now.source.connections <= before.source.connections + 1)
+    const { source: after } = await ferry.untilStatus(
+      'the tries to be forgotten',
+      (now) => now.source.connections <= before.source.connections + 1,
+    )
     expect(after.connections).toBeLessThanOrEqual(before.source.connections + 1)
   })
 
   it('works with ioredis', async () => {
-    const redis = new Redis(ferry.port, '127.0.0.1', { username: 'writer', password: 'w', db: 2, protocol: 3, connectionName: 'lib' })
+    const redis = new Redis(ferry.port, '127.0.0.1', {
+      username: 'writer',
+      password: 'w',
+      db: 2,
+      protocol: 3,
+      connectionName: 'lib',
+    })
     try {
       expect(await redis.set('lib', 'yes')).toBe('OK')
       expect(await redis.client('GETNAME')).toBe('lib')

@@ -207,15 +207,21 @@ describe('MULTI through Ferry', () => {
 })
 
 describe('what Ferry does not carry', () => {
-  it.each(['MONITOR', 'SHUTDOWN', 'REPLICAOF NO ONE', 'DEBUG SLEEP 0', 'CONFIG SET maxmemory 0', 'CLIENT PAUSE 1', 'CLUSTER SLOTS', 'SAVE'])(
-    '%s is refused in words that say so, and the connection goes on',
-    async (line) => {
-      const client = await connect()
-      const [refusal, next] = await client.pipeline([line, 'PING'])
-      expect(refusal).toMatch(/^-ERR FERRY unsupported: '[a-z| ]+': .{10,}\r\n$/)
-      expect(next).toBe(pong)
-    },
-  )
+  it.each([
+    'MONITOR',
+    'SHUTDOWN',
+    'REPLICAOF NO ONE',
+    'DEBUG SLEEP 0',
+    'CONFIG SET maxmemory 0',
+    'CLIENT PAUSE 1',
+    'CLUSTER SLOTS',
+    'SAVE',
+  ])('%s is refused in words that say so, and the connection goes on', async (line) => {
+    const client = await connect()
+    const [refusal, next] = await client.pipeline([line, 'PING'])
+    expect(refusal).toMatch(/^-ERR FERRY unsupported: '[a-z| ]+': .{10,}\r\n$/)
+    expect(next).toBe(pong)
+  })
 
   it('counts its own errors', async () => {
     const before = (await ferry.status()).clientErrorsTotal

@@ -249,14 +249,17 @@ describe('the target is lost with the command in flight', () => {
     expect(await values()).toEqual(after)
   })
 
-  it.each<WritePolicy>(['old-authoritative', 'best-effort', 'last-write-wins'])('%s: the client does not wait for it', async (policy) => {
-    await follow(policy)
-    toTarget.stall('to-client')
-    const startMs = performance.now()
-    expect(await client.ask(`INCR ${key}`)).toBe(':1\r\n')
-    expect(performance.now() - startMs).toBeLessThan(100)
-    await heal()
-  })
+  it.each<WritePolicy>(['old-authoritative', 'best-effort', 'last-write-wins'])(
+    '%s: the client does not wait for it',
+    async (policy) => {
+      await follow(policy)
+      toTarget.stall('to-client')
+      const startMs = performance.now()
+      expect(await client.ask(`INCR ${key}`)).toBe(':1\r\n')
+      expect(performance.now() - startMs).toBeLessThan(100)
+      await heal()
+    },
+  )
 })
 
 describe('the source is lost with the command in flight', () => {

@@ -84,7 +84,11 @@ describe('the target under load', () => {
   it('hangs: it is cut off, its keys go to the journal, and what it still had in its buffers does no harm', async () => {
     await open()
     stage.target.freeze()
-    const { target } = await stage.ferry.untilStatus('the target to be given up', (status) => status.target.state === 'down', 10_000)
+    const { target } = await stage.ferry.untilStatus(
+      'the target to be given up',
+      (status) => status.target.state === 'down',
+      10_000,
+    )
     expect(target.lastError).toMatch(/no answer within|no connection within/)
     await journalGrows()
     await worked(500)

@@ -98,7 +98,11 @@ describe('the target dies after the cut-over', () => {
     const { status } = await ferry.step('rollback', { reason: 'the target is dead' })
     expect(performance.now() - startMs).toBeLessThan(3_000)
     expect(status).toMatchObject({ phase: 'mirror', authority: 'source', traffic: { readMode: 'old' } })
-    expect(await client.pipeline(['GET acknowledged', 'INCR after', 'GET after'])).toEqual(['$3\r\nyes\r\n', ':1\r\n', '$1\r\n1\r\n'])
+    expect(await client.pipeline(['GET acknowledged', 'INCR after', 'GET after'])).toEqual([
+      '$3\r\nyes\r\n',
+      ':1\r\n',
+      '$1\r\n1\r\n',
+    ])
     await worked(300)
     // It comes back, with nothing: that must not cost the source a single key.
     await stage.startTargetAgain()

@@ -7,8 +7,8 @@
  */
 import { createHash } from 'node:crypto'
 import { afterEach, describe, expect, it } from 'vitest'
-import { type FerrySettings } from '../../support/ferry.ts'
-import { Stage } from '../../support/stage.ts'
+import { Ferry, type FerrySettings } from '../../support/ferry.ts'
+import { type RedisServer, startRedis } from '../../support/redis-server.ts'
 import { until } from '../../support/wait.ts'
 import { multibulk, WireClient } from '../../support/wire-client.ts'
 
@@ -17,23 +17,27 @@ const largeBytes = 64 * mebibyte
 /** A lane waits 100 ms for one slow reader; the rest is for a machine that has other things to do. */
 const othersMaxMs = 500
 
-let stage: Stage
+let source: RedisServer
+let target: RedisServer
+let ferry: Ferry
 
 afterEach(async () => {
-  await stage?.close()
+  await ferry?.dispose()
+  await Promise.all([source?.stop(), target?.stop()])
 })
 
-async function open(ferry: Omit<FerrySettings, 'source' | 'target'> = {}): Promise<Buffer> {
-  stage = await Stage.open({ ferry })
+async function open(settings: Omit<FerrySettings, 'source' | 'target'> = {}): Promise<Buffer> {
+  ;[source, target] = await Promise.all([startRedis(), startRedis()])
+  ferry = await Ferry.start({ source: source.url, target: target.url, ...settings })
   const value = Buffer.alloc(largeBytes, '0123456789abcdef'.repeat(64))
   for (let at = 0; at < largeBytes; at += 4096) value.writeUInt32LE(at, at)
-  await stage.source.client().set('large', value)
+  await source.client().set('large', value)
   return value
 }
 
 /** Asks for the value and reads nothing of it yet. */
 async function asker(): Promise<WireClient> {
-  const client = await WireClient.open(stage.ferry.port)
+  const client = await WireClient.open(ferry.port)
   client.socket.pause()
   client.write(multibulk('GET', 'large'))
   return client
@@ -41,7 +45,7 @@ async function asker(): Promise<WireClient> {
 
 /** The slowest of some round trips. */
 async function slowest(rounds: number): Promise<number> {
-  const other = await WireClient.open(stage.ferry.port)
+  const other = await WireClient.open(ferry.port)
   let most = 0
   for (let n = 0; n < rounds; n++) {
     const startMs = performance.now()
@@ -55,11 +59,11 @@ async function slowest(rounds: number): Promise<number> {
 describe('a slow reader of a 64 MB value', () => {
   it('gets every byte, while the others go on and memory stays bounded', async () => {
     const value = await open()
-    const before = stage.ferry.residentBytes
+    const before = ferry.residentBytes
     const client = await asker()
-    await stage.ferry.untilStatus('the source to have sent it', ({ source }) => source.inFlight === 0)
+    await ferry.untilStatus('the source to have sent it', (now) => now.source.inFlight === 0)
     expect(await slowest(300)).toBeLessThan(othersMaxMs)
-    expect(stage.ferry.residentBytes - before).toBeLessThan(3 * largeBytes)
+    expect(ferry.residentBytes - before).toBeLessThan(3 * largeBytes)
     const hash = createHash('sha256')
     const head = `$${largeBytes}\r\n`
     let got = 0
@@ -89,14 +93,14 @@ describe('a slow reader of a 64 MB value', () => {
     const client = await asker()
     const [others] = await Promise.all([
       slowest(300),
-      stage.ferry.untilStatus('the connection to be cut', ({ clients }) => clients <= 1),
+      ferry.untilStatus('the connection to be cut', ({ clients }) => clients <= 1),
     ])
     expect(others).toBeLessThan(othersMaxMs)
     client.socket.resume()
     await client.untilClosed()
     expect(client.received.length).toBeLessThan(largeBytes)
     // Its own commands go on elsewhere.
-    const again = await WireClient.open(stage.ferry.port)
+    const again = await WireClient.open(ferry.port)
     expect(await again.ask('STRLEN large')).toBe(`:${largeBytes}\r\n`)
     again.close()
   })

@@ -61,7 +61,8 @@ describe('the source, cut in mid-pipeline', () => {
     const [clients, pipelines, commands] = [8, 6, 400]
     const { toSource } = stage
     const lines = Array.from({ length: commands }, (_, i) => i)
-    const pipelineOf = (key: string): string => lines.map((i) => multibulk('INCR', key) + multibulk('ECHO', String(2 * i))).join('')
+    const pipelineOf = (key: string): string =>
+      lines.map((i) => multibulk('INCR', key) + multibulk('ECHO', String(2 * i))).join('')
     let lost = 0
     const cutter = setInterval(() => {
       // Only where the source has commands whose replies are not here yet.
