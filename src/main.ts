@@ -52,12 +52,16 @@ export async function startFerry(config: Config): Promise<Ferry> {
     await app.close()
     verifications.stop()
     stopDatadog()
-    await settled(parts)
+    // Whoever goes on copying would never let it settle.
     migration.suspend()
     healer.stop()
+    await settled(parts)
     await expiries.stop()
     lanes.stop()
+    // What the end of the lanes cut off puts its keys into the journal a moment later.
+    await new Promise((resolve) => setImmediate(resolve))
     core.journal.save()
+    migration.suspend()
     store.markClean()
     store.close()
   }

@@ -31,9 +31,7 @@ export function loseReply(core: Core, batch: Owed, lane: ReplyLane, left: number
     client.abort(`${lane.side} was lost in the middle of a reply`)
     return
   }
-  // A large frame is not kept: there is nothing to send again, and a reply must not be awaited for it.
-  const kept = batch.end > batch.start
-  const asksAgain = kept && !batch.sums && lane.side === core.traffic.follower && core.accepts(core.authorityLane(batch.pair))
+  const asksAgain = !batch.sums && lane.side === core.traffic.follower && core.accepts(core.authorityLane(batch.pair))
   if (asksAgain && !overtaken(batch)) {
     askAgain(core, batch, left)
     return

@@ -1,5 +1,5 @@
 /** One command off the hot path, by its kind. Either answered, sent, or parked; a refusal is an answer that says what to do. */
-import type { ArgView } from '../commands/arg-view.ts'
+import { type ArgView, argIs } from '../commands/arg-view.ts'
 import { destinationDb } from '../commands/keys.ts'
 import { type CommandSpec, Kind } from '../commands/spec.ts'
 import type { Frame, Sent } from '../dispatch/frame.ts'
@@ -10,6 +10,7 @@ import { handleLocal } from './local-commands.ts'
 import { handleTransaction, queueCommand } from './transaction.ts'
 
 export function handleCommand(session: ClientSession, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
+  if (spec.kind === Kind.Unknown && isHttp(args)) return hangUp(session)
   if (spec.write || spec.kind === Kind.Transaction) session.shared.reads.settle(session)
   if (spec.kind === Kind.Transaction) return withAuthority(session, () => handleTransaction(session, spec, args))
   const local = session.transaction === null || spec.name === 'reset' || spec.name === 'quit'
@@ -43,4 +44,13 @@ export function handleCommand(session: ClientSession, spec: CommandSpec, args: A
     if (alone && writes.suitsEitherSide(spec, args, frame, session.db)) return writes.write(session, spec, args, frame)
   }
   return withAuthority(session, () => session.shared.writes.write(session, spec, args, frame))
+}
+
+/** A browser that was led to this port. Servers close such a connection at once, and here it would be the lane that everybody shares. */
+const isHttp = (args: ArgView): boolean => argIs(args, 0, 'host:') || argIs(args, 0, 'post')
+
+function hangUp(session: ClientSession): Sent {
+  session.shared.core.events.record('client', 'a client that speaks HTTP was cut off', { data: { client: session.id } })
+  session.closeAfterReplies()
+  return 'sent'
 }

@@ -96,6 +96,8 @@ describe('a policy that takes the follower at its word', () => {
     await ferry.untilStatus('the source to be down', (status) => status.source.state === 'down')
     expect(await client.ask('INCR counter')).toMatch(/^-ERR FERRY authority-unavailable: /)
     toSource.pass()
+    await ferry.untilStatus('the source to be up', (status) => status.source.state === 'up')
+    await until(async () => (await client.ask('GET counter')) === bulk('1000'), { what: "the client's lane to be up" })
     expect(await client.ask('INCR counter')).toBe(':1001\r\n')
     await ferry.backfill()
     await expectEqual()

@@ -2,6 +2,7 @@
  * One client: random commands on the hot keys, and between them a check on keys that nobody else touches, whose replies are known
  * beforehand. So a reply that is wrong, missing, doubled or out of order is found here, and not only a difference at the end.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Random } from '../../../src/demo/random.ts'
 import { isReplyError, type Reply } from '../../../src/resp/decode.ts'
 import { type Mix, RandomCommands } from './random-commands.ts'
@@ -9,6 +10,8 @@ import { type Argv, ClientGone, RawClient } from './raw-client.ts'
 
 /** A database that no FLUSHDB or MOVE of the load reaches. */
 const ownDb = 5
+
+const reconnectMs = 10
 
 export interface LoadReport {
   commands: number
@@ -69,6 +72,8 @@ export class LoadClient {
         this.#client = null
         this.#own = null
         this.#report.reconnects++
+        // Ferry may be away for a moment.
+        await sleep(reconnectMs)
       }
     }
     this.#client?.close()

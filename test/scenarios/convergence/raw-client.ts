@@ -31,7 +31,7 @@ export class RawClient {
   static open(port: number): Promise<RawClient> {
     return new Promise((resolve, reject) => {
       const socket = connect({ port, host: '127.0.0.1', noDelay: true }, () => resolve(new RawClient(socket)))
-      socket.once('error', reject)
+      socket.once('error', (error) => reject(new ClientGone(error.message)))
     })
   }
 

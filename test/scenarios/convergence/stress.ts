@@ -2,18 +2,14 @@
  * Two real servers, Ferry between them behind proxies that misbehave, random clients, and an operator who never rests. When it is
  * quiet again the journal has to become empty and both sides have to be equal, whatever happened before.
  */
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { StatusDocument } from '../../../src/control/schemas.ts'
 import { type Comparison, compareServers } from '../../../src/demo/compare.ts'
-import { ControlClient } from '../../../src/demo/control-client.ts'
 import { Random } from '../../../src/demo/random.ts'
 import { RawConnection } from '../../../src/demo/raw-connection.ts'
-import { freePort, Servers } from '../../../src/demo/servers.ts'
-import { readModes, writePolicies } from '../../../src/routing/modes.ts'
+import { otherSide, readModes, type Side, writePolicies } from '../../../src/routing/modes.ts'
 import { ChaosProxy } from '../../support/chaos-proxy.ts'
+import { Ferry } from '../../support/ferry.ts'
 import { type RedisServer, startRedis } from '../../support/redis-server.ts'
 import { LoadClient, type LoadReport, newReport } from './load.ts'
 
@@ -32,85 +28,51 @@ export interface StressOptions {
 }
 
 export interface StressReport {
-  readonly seed: number
   readonly load: LoadReport
   readonly deeds: Readonly<Record<string, number>>
   readonly comparison: Comparison
-  readonly status: StatusDocument
   readonly log: string
 }
 
 const settleLimitMs = 60_000
 const ttlToleranceMs = 100
 
-const main = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
-
 class Stage {
-  readonly source: RedisServer
-  readonly target: RedisServer
-  readonly toSource: ChaosProxy
-  readonly toTarget: ChaosProxy
-  readonly servers: Servers
-  readonly port: number
-  readonly controlUrl: string
-  readonly control: ControlClient
+  readonly servers: Readonly<Record<Side, RedisServer>>
+  readonly proxies: Readonly<Record<Side, ChaosProxy>>
+  readonly ferry: Ferry
 
   static async set(): Promise<Stage> {
-    const [source, target] = [await startRedis({ args: ['--hz', '50'] }), await startRedis()]
-    const [toSource, toTarget] = [await ChaosProxy.start(source.port), await ChaosProxy.start(target.port)]
-    const servers = new Servers('ferry-convergence-')
-    const [port, controlPort] = [await freePort(), await freePort()]
-    const file = join(servers.directory, 'ferry.yaml')
-    writeFileSync(
-      file,
-      `source: {url: "${toSource.url}"}
-target: {url: "${toTarget.url}"}
-listen: ["127.0.0.1:${port}"]
-control: "127.0.0.1:${controlPort}"
-phase: mirror
-limits: {followerTimeoutMs: 400, authorityWaitMs: 2000}
-mover: {batchKeys: 16}
-`,
-    )
-    const child = servers.start('ferry', process.execPath, [main, 'serve', '-c', file])
-    const controlUrl = `http://127.0.0.1:${controlPort}`
-    await servers.until(child, 'ferry', async () => (await fetch(`${controlUrl}/readyz`).catch(() => null))?.ok === true)
-    return new Stage({ source, target, toSource, toTarget, servers, port, controlUrl })
+    const servers = { source: await startRedis(), target: await startRedis() }
+    const proxies = { source: await ChaosProxy.start(servers.source.port), target: await ChaosProxy.start(servers.target.port) }
+    const ferry = await Ferry.start({
+      source: proxies.source.url,
+      target: proxies.target.url,
+      limits: { followerTimeoutMs: 400, authorityWaitMs: 2_000 },
+      mover: { batchKeys: 16 },
+    })
+    return new Stage(servers, proxies, ferry)
   }
 
-  private constructor(parts: Pick<Stage, 'source' | 'target' | 'toSource' | 'toTarget' | 'servers' | 'port' | 'controlUrl'>) {
-    this.source = parts.source
-    this.target = parts.target
-    this.toSource = parts.toSource
-    this.toTarget = parts.toTarget
-    this.servers = parts.servers
-    this.port = parts.port
-    this.controlUrl = parts.controlUrl
-    this.control = new ControlClient(parts.controlUrl)
+  private constructor(servers: Stage['servers'], proxies: Stage['proxies'], ferry: Ferry) {
+    this.servers = servers
+    this.proxies = proxies
+    this.ferry = ferry
+  }
+
+  async authority(): Promise<Side> {
+    return (await this.ferry.status()).authority
+  }
+
+  async follower(): Promise<Side> {
+    return otherSide(await this.authority())
   }
 
   async clear(): Promise<void> {
-    await this.servers.stop()
-    for (const proxy of [this.toSource, this.toTarget]) await proxy.stop()
-    for (const server of [this.source, this.target]) await server.stop()
+    await this.ferry.dispose()
+    for (const proxy of Object.values(this.proxies)) await proxy.stop()
+    for (const server of Object.values(this.servers)) await server.stop()
   }
-}
-
-async function setTraffic({ controlUrl }: Stage, patch: Record<string, unknown>): Promise<void> {
-  const response = await fetch(`${controlUrl}/v1/traffic`, {
-    method: 'PATCH',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(patch),
-  })
-  if (!response.ok) throw new Error(await response.text())
-}
-
-type Deed = (stage: Stage, random: Random) => Promise<unknown>
-
-/** Ends the connections that carry commands and leaves the ones that listen: what expires meanwhile is still seen. */
-async function killLanes(server: RedisServer): Promise<void> {
-  const connection = await RawConnection.open(server.port)
-  await connection.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes').finally(() => connection.close())
 }
 
 const users = [null, 'anna', 'bert'] as const
@@ -122,16 +84,10 @@ async function addUsers(server: RedisServer): Promise<void> {
   connection.close()
 }
 
-const authorityOf = async ({ control }: Stage): Promise<string> => (await control.status()).authority
-const followerOf = async (stage: Stage): Promise<RedisServer> =>
-  (await authorityOf(stage)) === 'source' ? stage.target : stage.source
-const authorityServer = async (stage: Stage): Promise<RedisServer> =>
-  (await authorityOf(stage)) === 'source' ? stage.source : stage.target
-
-async function freeze(server: RedisServer, ms: number): Promise<void> {
-  server.freeze()
-  await sleep(ms)
-  server.thaw()
+/** Ends the connections that carry commands and leaves the ones that listen: what expires meanwhile is still seen. */
+async function killLanes(server: RedisServer): Promise<void> {
+  const connection = await RawConnection.open(server.port)
+  await connection.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes').finally(() => connection.close())
 }
 
 /** The server runs commands whose replies never come; the rest of them never arrives. */
@@ -142,103 +98,113 @@ async function cutOff(proxy: ChaosProxy, random: Random): Promise<void> {
   proxy.pass()
 }
 
+async function freeze(server: RedisServer, ms: number): Promise<void> {
+  server.freeze()
+  await sleep(ms)
+  server.thaw()
+}
+
+type Deed = (stage: Stage, random: Random) => Promise<unknown>
+
 /** Network and operator; an operator's step that is refused is as good as one that is not. */
 const deeds: Readonly<Record<string, Deed>> = {
-  copy: ({ control }) => control.post('/v1/mover/start'),
-  pauseCopy: async ({ control }) => {
-    await control.post('/v1/mover/pause')
+  copy: ({ ferry }) => ferry.post('/v1/mover/start'),
+  stopCopy: ({ ferry }) => ferry.post('/v1/mover/stop'),
+  pauseCopy: async ({ ferry }) => {
+    await ferry.post('/v1/mover/pause')
     await sleep(30)
-    await control.post('/v1/mover/resume')
+    await ferry.post('/v1/mover/resume')
   },
-  stopCopy: ({ control }) => control.post('/v1/mover/stop'),
-  killFollower: async (stage) => killLanes(await followerOf(stage)),
-  killAuthority: async (stage) => killLanes(await authorityServer(stage)),
-  freezeFollower: async (stage) => freeze(await followerOf(stage), 200),
-  freezeLong: async (stage) => freeze(await followerOf(stage), 700),
-  cutover: ({ control }) => control.post('/v1/migration/cutover'),
-  rollback: ({ control }) => control.post('/v1/migration/rollback', { to: 'mirror' }),
-  ramp: ({ control }, random) => control.post('/v1/migration/ramp', { percent: random.between(1, 100) }),
-  policy: (stage, random) => setTraffic(stage, { writePolicy: random.pick(writePolicies) }),
-  reads: (stage, random) => setTraffic(stage, { readMode: random.pick(readModes), readPercentage: random.between(0, 100) }),
-  cutFollower: async (stage, random) => cutOff((await authorityOf(stage)) === 'source' ? stage.toTarget : stage.toSource, random),
-  cutAuthority: async (stage, random) =>
-    cutOff((await authorityOf(stage)) === 'source' ? stage.toSource : stage.toTarget, random),
-  delay: async ({ toTarget }, random) => {
-    toTarget.delay(random.between(1, 5))
+  ramp: ({ ferry }, random) => ferry.step('ramp', { percent: random.between(1, 100) }),
+  cutover: ({ ferry }) => ferry.step('cutover'),
+  rollback: ({ ferry }) => ferry.step('rollback', { to: 'mirror' }),
+  policy: ({ ferry }, random) => ferry.traffic({ writePolicy: random.pick(writePolicies) }),
+  reads: ({ ferry }, random) => ferry.traffic({ readMode: random.pick(readModes), readPercentage: random.between(0, 100) }),
+  killFollower: async (stage) => killLanes(stage.servers[await stage.follower()]),
+  killAuthority: async (stage) => killLanes(stage.servers[await stage.authority()]),
+  freezeFollower: async (stage) => freeze(stage.servers[await stage.follower()], 200),
+  /** Longer than Ferry waits for a follower. */
+  freezeLong: async (stage) => freeze(stage.servers[await stage.follower()], 700),
+  cutFollower: async (stage, random) => cutOff(stage.proxies[await stage.follower()], random),
+  cutAuthority: async (stage, random) => cutOff(stage.proxies[await stage.authority()], random),
+  delay: async ({ proxies }, random) => {
+    proxies.target.delay(random.between(1, 5))
     await sleep(200)
-    toTarget.pass()
+    proxies.target.pass()
+  },
+  restart: ({ ferry }) => ferry.restart(),
+  crash: async ({ ferry }) => {
+    await ferry.kill9()
+    await ferry.restart()
   },
 }
 
 export const deedNames = Object.keys(deeds)
 /** These end the connections that tell of expiries as well; what expires meanwhile goes unseen, and Ferry says so. */
 const blinding = ['cutFollower', 'cutAuthority']
+/** Seldom, since each costs seconds. */
+const costly = ['restart', 'crash']
+
+function nextDeed(random: Random, possible: readonly string[]): string {
+  const name = random.pick(possible)
+  return costly.includes(name) && random.chance(0.7) ? nextDeed(random, possible) : name
+}
 
 export async function stress(options: StressOptions): Promise<StressReport> {
-  const { seed, seconds, clients = 12, deeds: allowed = deedNames, log = () => undefined } = options
+  const { seed, seconds, clients = 12, log = () => undefined } = options
   const mix = { shortLived: options.shortLived ?? true, flush: options.flush ?? true, scripts: options.scripts ?? true }
-  const possible = mix.shortLived ? allowed.filter((name) => !blinding.includes(name)) : allowed
+  const possible = (options.deeds ?? deedNames).filter((name) => !mix.shortLived || !blinding.includes(name))
   const random = new Random(seed)
   const stage = await Stage.set()
   try {
-    if (options.users) for (const server of [stage.source, stage.target]) await addUsers(server)
+    if (options.users) for (const server of Object.values(stage.servers)) await addUsers(server)
     const load = newReport()
-    const done: Record<string, number> = {}
     const endMs = performance.now() + seconds * 1000
     const over = (): boolean => performance.now() > endMs
-    const running = Array.from({ length: clients }, (_, id) =>
-      new LoadClient({
+    const running = Array.from({ length: clients }, (_, id) => {
+      const user = options.users ? (users[id % users.length] ?? null) : null
+      return new LoadClient({
         id,
         seed: random.below(2 ** 31),
         mix,
-        port: stage.port,
-        user: options.users ? (users[id % users.length] ?? null) : null,
+        port: stage.ferry.port,
+        user,
         report: load,
         stopped: over,
-      }).run(),
-    )
+      }).run()
+    })
+    const done: Record<string, number> = {}
     while (!over()) {
       await sleep(random.between(5, 150))
-      const name = random.pick(possible)
+      const name = nextDeed(random, possible)
       const outcome = await (deeds[name] as Deed)(stage, random).then(
         () => 'done',
         (error: Error) => error.message,
       )
       log(`${name}: ${outcome}`)
-      done[`${name}${outcome === 'done' ? '' : ' refused'}`] = (done[`${name}${outcome === 'done' ? '' : ' refused'}`] ?? 0) + 1
+      const counted = outcome === 'done' ? name : `${name} refused`
+      done[counted] = (done[counted] ?? 0) + 1
     }
     await Promise.all(running)
-    const status = await settled(stage, log)
-    const comparison = await compareServers(stage.source.port, stage.target.port, ttlToleranceMs)
-    return { seed, load, deeds: done, comparison, status, log: stage.servers.logTail('ferry', 400) }
+    await settled(stage, log)
+    const { source, target } = stage.servers
+    return { load, deeds: done, comparison: await compareServers(source.port, target.port, ttlToleranceMs), log: stage.ferry.log }
   } finally {
     await stage.clear()
   }
 }
 
 /** Nothing in flight, nothing dirty, everything copied; where a copy is still due, it is started, as an operator would. */
-async function settled({ control, servers }: Stage, log: (line: string) => void): Promise<StatusDocument> {
+async function settled({ ferry }: Stage, log: (line: string) => void): Promise<void> {
+  const isDue = ({ journal, coveragePercent }: StatusDocument): boolean => journal.resyncNeeded !== null || coveragePercent < 100
   const deadlineMs = performance.now() + settleLimitMs
-  let quietSince = 0
   for (;;) {
-    const status = await control.status()
-    const { journal, mover, source, target } = status
-    const copyDue = journal.resyncNeeded !== null || status.coveragePercent < 100
-    if (copyDue && mover.state !== 'running') await control.post('/v1/mover/start').catch((error: Error) => log(error.message))
-    const quiet =
-      !copyDue &&
-      journal.dirtyKeys === 0 &&
-      journal.openHolds === 0 &&
-      source.inFlight + target.inFlight === 0 &&
-      mover.state !== 'running'
-    if (!quiet) quietSince = 0
-    else if (quietSince === 0) quietSince = performance.now()
-    else if (performance.now() - quietSince > 300) return status
-    if (performance.now() > deadlineMs) {
-      throw new Error(
-        `it does not become quiet: ${JSON.stringify({ journal, mover, source, target })}\n${servers.logTail('ferry', 60)}`,
-      )
-    }
-    await sleep(20)
+    const status = await ferry.untilSettled(settleLimitMs).catch(async (error: Error) => {
+      if (!isDue(await ferry.status()) || performance.now() > deadlineMs)
+        throw new Error(`${error.message}\n${ferry.log.slice(-8_000)}`)
+      return ferry.status()
+    })
+    if (!isDue(status)) return
+    await ferry.backfill(settleLimitMs).catch((error: Error) => log(error.message))
   }
 }

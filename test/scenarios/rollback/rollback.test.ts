@@ -115,6 +115,31 @@ describe('the target dies after the cut-over', () => {
     client.close()
   })
 
+  it('with a command in flight, and comes back empty: that it lacks the key does not delete it on the source', async () => {
+    await open({ keys: 0 })
+    const { ferry, toTarget } = stage
+    await ferry.step('start', { strategy: 'big-bang' })
+    await ferry.untilStatus('the copy to be through', ({ coveragePercent }) => coveragePercent === 100)
+    await ferry.step('cutover')
+    const client = await WireClient.open(ferry.port)
+    await client.pipeline(['SET counter 100', 'SADD set a b c'])
+    await ferry.untilSettled()
+    toTarget.stall('to-client')
+    const told = client.pipeline(['INCR counter', 'SPOP set'])
+    await until(() => toTarget.heldBytes > 0, { what: 'the commands to be on their way' })
+    await stage.target.kill9()
+    for (const reply of await told) expect(reply).toMatch(/^-ERR FERRY unknown-outcome: target was lost/)
+    toTarget.pass()
+    const { status } = await ferry.step('rollback', { reason: 'the target is dead' })
+    expect(status).toMatchObject({ authority: 'source', journal: { dirtyKeys: 2 } })
+    await stage.startTargetAgain()
+    await ferry.untilStatus('everything to be copied', ({ coveragePercent }) => coveragePercent === 100)
+    await equal()
+    expect(Number(await stage.source.client().get('counter'))).toBeGreaterThanOrEqual(100)
+    expect(await stage.target.client().scard('set')).toBe(3)
+    client.close()
+  })
+
   it('what only it had stays in the journal, and is fetched when it comes back', async () => {
     dir = await mkdtemp(join(tmpdir(), 'ferry-kept-'))
     await open({ keys: 0, targetArgs: ['--appendonly', 'yes', '--appendfsync', 'always', '--dir', dir] })
