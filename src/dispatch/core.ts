@@ -2,6 +2,7 @@
 import type { Counters } from '../observe/counters.ts'
 import type { EventLog } from '../observe/events.ts'
 import type { Latencies } from '../observe/histograms.ts'
+import type { Side } from '../routing/modes.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { Turn } from '../upstream/turn.ts'
 import type { Journal } from './journal.ts'
@@ -22,6 +23,8 @@ export class Core {
   lastPair: Uint8Array | null = null
   /** How often everything came into doubt: a copy that began before the last time does not end it. */
   doubts = 0
+  /** Sides whose expiries are not seen for the moment, though they were before: whatever is written meanwhile is copied afterwards. */
+  readonly unseenExpiries = new Set<Side>()
   /** Whether everything is to be copied again: unasked, or only when somebody asks for it. */
   recopy: 'no' | 'due' | 'held' = 'no'
   readonly turn: Turn

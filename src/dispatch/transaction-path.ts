@@ -39,6 +39,7 @@ export class TransactionPath {
     if (!block.writes || !traffic.mirrored) return this.#authorityOnly(client, block, null)
     const stripes = stripesOf(block.keys)
     if (!this.#writes.admits(client, stripes) || this.#writes.awaitsTruth(client, block.keys)) return 'parked'
+    if (this.#core.unseenExpiries.size > 0) this.#writes.mark(block.keys, 'expiries could not be seen when it was written')
     if (block.copies) {
       this.#writes.mark(block.keys, 'a transaction that runs on the authority, its keys are copied')
       return this.#authorityOnly(client, block, block.unknownKeys)

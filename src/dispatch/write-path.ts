@@ -60,6 +60,7 @@ export class WritePath {
     const keys = understood ?? []
     const stripes = stripesOf(keys)
     if (!this.admits(client, stripes) || this.awaitsTruth(client, keys)) return 'parked'
+    if (this.#core.unseenExpiries.size > 0) this.mark(keys, 'expiries could not be seen when it was written')
     if (carriage.how === 'copy') {
       return (
         this.#byEffect(client, spec, args, keys, stripes, frame) ??

@@ -81,6 +81,7 @@ export class ExpiryWatch {
       client.on('close', () => this.#lost(side, client))
       await client.psubscribe('__keyevent@*__:expired')
       watched.problem = null
+      this.#core.unseenExpiries.delete(side)
     } catch (error) {
       watched.problem = (error as Error).message
       this.#again(side)
@@ -94,13 +95,17 @@ export class ExpiryWatch {
     journal.mark(db, key, journal.truthOf(db, key) ?? traffic.authority, 'it expired on one side')
   }
 
-  /** Expiries that happened meanwhile went unseen. */
+  /** A write that meets an expiry from now on is not told of: until the watch is back, every write is in doubt. */
   #lost(side: Side, client: Redis): void {
     if (this.#stopped || this.#watched[side].client !== client) return
     client.disconnect()
     this.#watched[side].client = null
     this.#watched[side].problem = 'the connection was lost'
-    this.#core.events.record('side', `expiries on ${side} went unseen for a moment; verify before a cut-over`)
+    this.#core.unseenExpiries.add(side)
+    this.#core.events.record(
+      'side',
+      `expiries on ${side} go unseen: what is written until they are seen again is copied afterwards`,
+    )
     this.#again(side)
   }
 

@@ -225,7 +225,7 @@ export class Session implements ClientSession {
     this.#writesBoth = false
     this.#writesOne = false
     if (this.transaction !== null || !core.accepts(authority)) return
-    const mayWrite = !this.shared.reads.unsettled(this)
+    const mayWrite = !this.shared.reads.unsettled(this) && core.unseenExpiries.size === 0
     const followerUp = core.followerLane(this.pair) !== null
     if (!traffic.mirrored) this.#writesOne = mayWrite
     else this.#writesBoth = mayWrite && followerUp && board.gates === 0 && core.lastPair === null && traffic.plainWrites

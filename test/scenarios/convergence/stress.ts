@@ -140,7 +140,7 @@ const deeds: Readonly<Record<string, Deed>> = {
 }
 
 export const deedNames = Object.keys(deeds)
-/** These end the connections that tell of expiries as well; what expires meanwhile goes unseen, and Ferry says so. */
+/** These end the connections that tell of expiries as well: what those had under way is lost, and no key has a name for it. */
 const blinding = ['cutFollower', 'cutAuthority']
 /** Seldom, since each costs seconds. */
 const costly = ['restart', 'crash']
