@@ -17,6 +17,8 @@ export interface DirtyEntry {
   /** Raised by every mark: a heal that began before the last mark does not count. */
   generation: number
   attempts: number
+  /** How often a server refused the copy; being in use or out of reach does not count. */
+  refusals: number
   /** Not to be tried before this moment of the monotonic clock. */
   notBeforeMs: number
   healing: boolean
@@ -83,6 +85,7 @@ export class Journal {
       reason,
       generation: 0,
       attempts: 0,
+      refusals: 0,
       notBeforeMs: 0,
       healing: false,
       distrusted: false,
@@ -135,6 +138,7 @@ export class Journal {
   healed(entry: DirtyEntry, generation: number): boolean {
     entry.healing = false
     entry.attempts = 0
+    entry.refusals = 0
     if (entry.generation !== generation || !this.#holds(entry)) return false
     this.drop(entry)
     return true

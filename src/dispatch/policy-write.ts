@@ -70,6 +70,14 @@ export class PolicyWrite extends ReplySlot implements Waiter {
     for (const { db, key } of this.#keys) journal.mark(db, key, traffic.follower, 'the authority was lost before its answer')
   }
 
+  /** Both answered alike, but one of them may have met an expiry that nobody tells of now. */
+  #noteUnseen(): void {
+    const { unseenExpiries, journal, traffic } = this.#core
+    if (unseenExpiries.size === 0) return
+    for (const { db, key } of this.#keys)
+      journal.mark(db, key, journal.truthOf(db, key) ?? traffic.authority, 'expiries could not be seen when it was written')
+  }
+
   get #takesItsWord(): boolean {
     return this.#policy === 'best-effort' || this.#policy === 'last-write-wins'
   }
@@ -105,7 +113,10 @@ export class PolicyWrite extends ReplySlot implements Waiter {
   }
 
   #compare(source: Outcome, target: Outcome): void {
-    if (source === target && (source === 'ok' || source === 'error') && this.#sums.source === this.#sums.target) return
+    if (source === target && (source === 'ok' || source === 'error') && this.#sums.source === this.#sums.target) {
+      this.#noteUnseen()
+      return
+    }
     const { traffic, journal, counters } = this.#core
     const authority = traffic.authority
     const takes = this.#outcomes[authority]

@@ -39,13 +39,13 @@ export class TransactionPath {
     if (!block.writes || !traffic.mirrored) return this.#authorityOnly(client, block, null)
     const stripes = stripesOf(block.keys)
     if (!this.#writes.admits(client, stripes) || this.#writes.awaitsTruth(client, block.keys)) return 'parked'
-    if (this.#core.unseenExpiries.size > 0) this.#writes.mark(block.keys, 'expiries could not be seen when it was written')
     if (block.copies) {
       this.#writes.mark(block.keys, 'a transaction that runs on the authority, its keys are copied')
       return this.#authorityOnly(client, block, block.unknownKeys)
     }
     if (block.keys.length > 1) this.#writes.spreadDoubt(block.keys, stripes)
     if (traffic.wish.writePolicy === 'two-phase-commit') {
+      this.#writes.noteUnseen(client, block.keys)
       const frame = { buf: block.bytes, start: 0, end: block.bytes.length, pieces: null }
       return twoPhaseWrite(this.#core, this.#lanes, client, { frame, replies: block.replies }, block.keys, stripes)
     }

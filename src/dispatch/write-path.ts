@@ -60,7 +60,6 @@ export class WritePath {
     const keys = understood ?? []
     const stripes = stripesOf(keys)
     if (!this.admits(client, stripes) || this.awaitsTruth(client, keys)) return 'parked'
-    if (this.#core.unseenExpiries.size > 0) this.mark(keys, 'expiries could not be seen when it was written')
     if (carriage.how === 'copy') {
       return (
         this.#byEffect(client, spec, args, keys, stripes, frame) ??
@@ -69,6 +68,7 @@ export class WritePath {
     }
     if (spec.derives) this.spreadDoubt(keys, stripes)
     else if (traffic.partsMislead) this.mark(keys, 'written before it was copied')
+    if (traffic.authoritative || traffic.wish.writePolicy === 'two-phase-commit') this.noteUnseen(client, keys)
     if (traffic.wish.writePolicy === 'two-phase-commit') {
       return twoPhaseWrite(this.#core, this.#service, client, { frame: carriage.frame, replies: 1 }, keys, stripes)
     }
@@ -217,6 +217,7 @@ export class WritePath {
     if (frame.pieces !== null || keys.length === 0) return null
     const argv = Array.from({ length: args.argc }, (_, i) => Buffer.from(argBytes(args, i)))
     if (!tellsEffect(spec.name, argv)) return null
+    this.noteUnseen(client, keys)
     const write = new EffectWrite(this.#core, client, spec.name, argv, ownKeys(keys), this.#core.board.reserve(stripes))
     client.replies.push(write)
     this.#put(this.#core.authorityLane(client.pair), client, frame, write)
@@ -278,6 +279,16 @@ export class WritePath {
     const { board, traffic } = this.#core
     const doubted = !traffic.covered || stripes.some((stripe) => ((board.flags[stripe] as number) & Stripe.dirty) !== 0)
     if (doubted) this.mark(keys, 'computed from keys that were not equal on both sides yet')
+  }
+
+  /** What is written to both sides while nobody tells of expiries may have met one on one side only. A PolicyWrite sees to it itself. */
+  noteUnseen(client: Client, keys: readonly DbKey[]): void {
+    const { unseenExpiries, journal, traffic, counters } = this.#core
+    if (unseenExpiries.size === 0 || this.#core.followerLane(client.pair) === null) return
+    if (!this.#core.accepts(this.#core.authorityLane(client.pair))) return
+    counters.journal.marks += keys.length
+    for (const { db, key } of keys)
+      journal.mark(db, key, journal.truthOf(db, key) ?? traffic.authority, 'expiries could not be seen when it was written')
   }
 
   mark(keys: readonly DbKey[], reason: string): void {

@@ -86,7 +86,7 @@ export class Healer {
           this.healed++
           counters.journal.heals++
         }
-      } else if (entry.attempts + 1 < attemptsMax) journal.postpone(entry, turn.nowMs)
+      } else if (++entry.refusals < attemptsMax) journal.postpone(entry, turn.nowMs)
       else await this.#giveUp(entry, error)
     }
   }

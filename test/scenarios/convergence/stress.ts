@@ -198,13 +198,15 @@ export async function stress(options: StressOptions): Promise<StressReport> {
 async function settled({ ferry }: Stage, log: (line: string) => void): Promise<void> {
   const isDue = ({ journal, coveragePercent }: StatusDocument): boolean => journal.resyncNeeded !== null || coveragePercent < 100
   const deadlineMs = performance.now() + settleLimitMs
+  const rests = ({ journal, mover, source, target }: StatusDocument): boolean =>
+    mover.state !== 'running' && journal.dirtyKeys + journal.openHolds + source.inFlight + target.inFlight === 0
   for (;;) {
-    const status = await ferry.untilSettled(settleLimitMs).catch(async (error: Error) => {
-      if (!isDue(await ferry.status()) || performance.now() > deadlineMs)
-        throw new Error(`${error.message}\n${ferry.log.slice(-8_000)}`)
-      return ferry.status()
+    const leftMs = deadlineMs - performance.now()
+    const status = await ferry.untilStatus('nothing to be under way', rests, leftMs).catch((error: Error) => {
+      throw new Error(`${error.message}\n${ferry.log.slice(-8_000)}`)
     })
-    if (!isDue(status)) return
-    await ferry.backfill(settleLimitMs).catch((error: Error) => log(error.message))
+    if (!isDue(status)) break
+    await ferry.post('/v1/mover/start').catch((error: Error) => log(error.message))
   }
+  await ferry.untilSettled(Math.max(1_000, deadlineMs - performance.now()))
 }
