@@ -1,4 +1,5 @@
 /** What a client sees when the side that should have answered is lost. */
+import { Kind } from '../commands/spec.ts'
 import { wireError } from '../errors.ts'
 import type { Side } from '../routing/modes.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
@@ -31,7 +32,7 @@ export function loseReply(core: Core, batch: Owed, lane: ReplyLane, left: number
     client.abort(`${lane.side} was lost in the middle of a reply`)
     return
   }
-  const asksAgain = !batch.sums && lane.side === core.traffic.follower && core.accepts(core.authorityLane(batch.pair))
+  const asksAgain = isRead(batch) && lane.side === core.traffic.follower && core.accepts(core.authorityLane(batch.pair))
   if (asksAgain && !overtaken(batch)) {
     askAgain(core, batch, left)
     return
@@ -43,6 +44,12 @@ export function loseReply(core: Core, batch: Owed, lane: ReplyLane, left: number
   )
   const all = left === 1 ? error : Buffer.concat(new Array<Buffer>(left).fill(error))
   client.replies.deliver(batch, all, 0, all.length, true)
+}
+
+/** Judged by the commands themselves: a PUBLISH is not compared either, and must never be repeated. */
+function isRead({ buf, start, end }: Owed): boolean {
+  for (const frame of framesIn(buf, start, end)) if (specOf(frame).write || specOf(frame).kind === Kind.Publish) return false
+  return true
 }
 
 /** Whether this client has meanwhile sent a write that the read would now see: its own later command, which must not be so. */

@@ -43,7 +43,7 @@ export class TransactionPath {
       this.#writes.mark(block.keys, 'a transaction that runs on the authority, its keys are copied')
       return this.#authorityOnly(client, block, block.unknownKeys)
     }
-    if (block.keys.length > 1) this.#writes.spreadDoubt(block.keys, stripes)
+    if (block.keys.length > 1 || traffic.partsMislead) this.#writes.spreadDoubt(block.keys, stripes)
     if (traffic.wish.writePolicy === 'two-phase-commit') {
       this.#writes.noteUnseen(client, block.keys)
       const frame = { buf: block.bytes, start: 0, end: block.bytes.length, pieces: null }

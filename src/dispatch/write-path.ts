@@ -60,6 +60,7 @@ export class WritePath {
     const keys = understood ?? []
     const stripes = stripesOf(keys)
     if (!this.admits(client, stripes) || this.awaitsTruth(client, keys)) return 'parked'
+    if (traffic.partsMislead) this.mark(keys, 'written before it was copied')
     if (carriage.how === 'copy') {
       return (
         this.#byEffect(client, spec, args, keys, stripes, frame) ??
@@ -67,7 +68,6 @@ export class WritePath {
       )
     }
     if (spec.derives) this.spreadDoubt(keys, stripes)
-    else if (traffic.partsMislead) this.mark(keys, 'written before it was copied')
     if (traffic.authoritative || traffic.wish.writePolicy === 'two-phase-commit') this.noteUnseen(client, keys)
     if (traffic.wish.writePolicy === 'two-phase-commit') {
       return twoPhaseWrite(this.#core, this.#service, client, { frame: carriage.frame, replies: 1 }, keys, stripes)

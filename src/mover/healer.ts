@@ -28,7 +28,6 @@ export class Healer {
   #running = 0
   #untold = 0
   #toldMs = Number.NEGATIVE_INFINITY
-  healed = 0
 
   constructor(core: Core, lanes: Lanes, copier: Copier, store: Store) {
     this.#core = core
@@ -82,10 +81,7 @@ export class Healer {
       const error = errors.get(entry.key)
       if (again.has(entry.key)) journal.postpone(entry, turn.nowMs)
       else if (error === undefined) {
-        if (journal.healed(entry, generations[i] as number)) {
-          this.healed++
-          counters.journal.heals++
-        }
+        if (journal.healed(entry, generations[i] as number)) counters.journal.heals++
       } else if (++entry.refusals < attemptsMax) journal.postpone(entry, turn.nowMs)
       else await this.#giveUp(entry, error)
     }
