@@ -5,6 +5,7 @@ import type { Latencies } from '../observe/histograms.ts'
 import type { Side } from '../routing/modes.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { Turn } from '../upstream/turn.ts'
+import type { FlipListener } from './flip-listener.ts'
 import type { Journal } from './journal.ts'
 import type { LanePair } from './lane-pair.ts'
 import type { OrderBoard } from './order-board.ts'
@@ -27,6 +28,7 @@ export class Core {
   readonly unseenExpiries = new Set<Side>()
   /** Whether everything is to be copied again: unasked, or only when somebody asks for it. */
   recopy: 'no' | 'due' | 'held' = 'no'
+  readonly flipListeners: FlipListener[] = []
   readonly turn: Turn
   readonly board: OrderBoard
   readonly journal: Journal

@@ -6,7 +6,7 @@ import type { Core } from '../dispatch/core.ts'
 import type { DirtyEntry } from '../dispatch/journal.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
 import type { Copier } from '../mover/copier.ts'
-import { type Side, sides } from '../routing/modes.ts'
+import { otherSide, type Side, sides } from '../routing/modes.ts'
 import { flipDirtyKeysMax } from './blockers.ts'
 
 export interface FlipResult {
@@ -40,6 +40,7 @@ export class Flip {
   async run(change: () => void): Promise<FlipResult> {
     const { journal } = this.#core
     let reason = ''
+    await Promise.all(this.#core.flipListeners.map((listener) => listener.prepare(otherSide(this.#core.traffic.authority))))
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       await this.#until(() => journal.size <= flipDirtyKeysMax || this.#away() !== null, settleMs)
       if (journal.size > flipDirtyKeysMax)

@@ -333,9 +333,12 @@ export class Migration {
 
   #enter(phase: Phase, patch: Partial<TrafficWish>): void {
     const before = this.record.phase
+    const { traffic, flipListeners } = this.#core
+    const authority = traffic.authority
     const { writePolicy, readMode, readPercentage, ratioBy, tenants } = { ...this.#wish(), ...patch }
     Object.assign(this.record, { phase, writePolicy, readMode, readPercentage, ratioBy, tenants: [...tenants] })
-    this.#core.traffic.apply(this.#wish())
+    traffic.apply(this.#wish())
+    if (traffic.authority !== authority) for (const listener of flipListeners) listener.flipped(traffic.authority)
     this.#save()
     if (before !== phase) this.#core.events.record('phase', `phase ${before} → ${phase}`, { data: { from: before, to: phase } })
   }

@@ -21,6 +21,8 @@ export interface LaneOwner {
   laneUp(lane: Lane): void
   /** Every waiter has been told already. */
   laneDown(lane: Lane, error: Error): void
+  /** A whole push (`>…`), which only a lane in protocol 3 gets. The bytes are the owner's. Without this, pushes are dropped. */
+  lanePush?(lane: Lane, push: Buffer): void
 }
 
 const stageBytes = 65_536
@@ -73,6 +75,8 @@ export class Lane implements Flushable, ReplyLane {
   #queued = false
   #left = 0
   #errorPart: number = ErrorPart.none
+  /** The push that is being read, as far as it is there. */
+  #push: Buffer[] = []
   #context = freshContext
   #drains: { at: number; done: (answered: boolean) => void }[] = []
   /** The server's number for the connection before this one; null = there was none, 0 = it did not tell. */
@@ -88,6 +92,11 @@ export class Lane implements Flushable, ReplyLane {
     this.#credentials = credentials
     this.#turn = turn
     this.#owner = owner
+  }
+
+  /** Another connection to the same server with the same credentials, not connected yet and of nobody's pair: for state of its own. */
+  sibling(owner: LaneOwner): Lane {
+    return new Lane(this.side, this.endpoint, this.#credentials, this.#turn, owner)
   }
 
   get bufferedBytes(): number {
@@ -207,6 +216,7 @@ export class Lane implements Flushable, ReplyLane {
     this.#outbox.discard()
     this.#loseAll()
     this.#scanner = new ReplyScanner()
+    this.#push = []
     this.#context = freshContext
     this.#owner.laneDown(this, error)
     if (this.#closed) return
@@ -322,16 +332,27 @@ export class Lane implements Flushable, ReplyLane {
     }
   }
 
-  /** A push between two replies belongs to nobody here: what came before it is handed over, the push itself is dropped. */
+  /** A push between two replies is none of them: what came before it is handed over first. */
   #isolatedPush(waiter: Waiter, chunk: Buffer, from: number, start: number, end: number, left: number): boolean {
     this.#left = left
     if (start > from) waiter.take(this, chunk, from, start, false)
+    this.#pushed(chunk, start, end)
     return end >= chunk.length || this.#socket === null
+  }
+
+  #pushed(chunk: Buffer, from: number, to: number): void {
+    if (this.#owner.lanePush === undefined) return
+    this.#push.push(chunk.subarray(from, to))
+    if (!this.#scanner.done) return
+    const push = Buffer.concat(this.#push)
+    this.#push = []
+    this.#owner.lanePush(this, push)
   }
 
   #unasked(chunk: Buffer, from: number, end: number): number {
     const position = this.#scanner.scan(chunk, from, end)
     if (this.#scanner.kind !== ReplyKind.push) throw new Error('the server sent a reply that nobody asked for')
+    this.#pushed(chunk, from, position)
     return position
   }
 
