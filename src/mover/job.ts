@@ -10,6 +10,7 @@ import { otherSide, type Side } from '../routing/modes.ts'
 import { slotCount, slotOf } from '../routing/slot.ts'
 import type { Store } from '../state/store.ts'
 import type { Copier } from './copier.ts'
+import { nothingIsOver } from './key-census.ts'
 import { Pace } from './pace.ts'
 import { type MoverLimits, type MoverState, type ProgressSnapshot, Rate } from './progress.ts'
 import { keyCounts, missingKeys, type Page, scanPage } from './scan.ts'
@@ -87,7 +88,9 @@ export class MoverJob {
     try {
       if (sweep && !goesOn) await this.#scan('clear', run, null)
       if (!swept && this.#alive(run)) await this.#scan('copy', run, goesOn ? checkpoint : null)
-      if (sweep && this.#alive(run)) await this.#scan('sweep', run, swept ? checkpoint : null)
+      if (sweep && this.#alive(run) && !(this.#counts.failed === 0 && (await nothingIsOver(this.#core, this.#lanes))) && this.#alive(run)) {
+        await this.#scan('sweep', run, swept ? checkpoint : null)
+      }
     } catch (error) {
       if (!this.#alive(run)) return false
       this.#lastError = (error as Error).message
@@ -159,7 +162,7 @@ export class MoverJob {
     const scanned: Side = pass === 'copy' ? traffic.authority : otherSide(traffic.authority)
     this.#pass = pass
     const counts = await this.#patiently(run, () => keyCounts(this.#lanes.lane(scanned)))
-    this.#total = [...(counts ?? new Map<number, number>()).values()].reduce((sum, keys) => sum + keys, 0)
+    this.#total = [...(counts?.values() ?? [])].reduce((sum, { keys }) => sum + keys, 0)
     this.#counts.scanned = from === null ? 0 : this.#counts.scanned
     this.#rates.keys = new Rate()
     for (const db of [...(counts?.keys() ?? [])].sort((a, b) => a - b)) {

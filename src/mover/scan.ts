@@ -34,10 +34,17 @@ export async function missingKeys(lane: Lane, db: number, keys: readonly Buffer[
   return keys.filter((_, i) => replies[i] === 0)
 }
 
+export interface KeyCount {
+  readonly keys: number
+  /** Of these, how many have an expiry. */
+  readonly expiring: number
+}
+
 /** Databases that hold keys, with how many. */
-export async function keyCounts(lane: Lane): Promise<Map<number, number>> {
+export async function keyCounts(lane: Lane): Promise<Map<number, KeyCount>> {
   const text = String(await ask(lane, 0, ['INFO', 'keyspace']))
-  const counts = new Map<number, number>()
-  for (const [, db, keys] of text.matchAll(/^db(\d+):keys=(\d+)/gm)) counts.set(Number(db), Number(keys))
+  const counts = new Map<number, KeyCount>()
+  for (const [, db, keys, expiring] of text.matchAll(/^db(\d+):keys=(\d+),expires=(\d+)/gm))
+    counts.set(Number(db), { keys: Number(keys), expiring: Number(expiring) })
   return counts
 }
