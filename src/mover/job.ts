@@ -88,7 +88,12 @@ export class MoverJob {
     try {
       if (sweep && !goesOn) await this.#scan('clear', run, null)
       if (!swept && this.#alive(run)) await this.#scan('copy', run, goesOn ? checkpoint : null)
-      if (sweep && this.#alive(run) && !(this.#counts.failed === 0 && (await nothingIsOver(this.#core, this.#lanes))) && this.#alive(run)) {
+      if (
+        sweep &&
+        this.#alive(run) &&
+        !(this.#counts.failed === 0 && (await nothingIsOver(this.#core, this.#lanes))) &&
+        this.#alive(run)
+      ) {
         await this.#scan('sweep', run, swept ? checkpoint : null)
       }
     } catch (error) {
