@@ -5,7 +5,6 @@
 import type { Socket } from 'node:net'
 import type { Core } from '../dispatch/core.ts'
 import type { ReplySink } from '../dispatch/reply-queue.ts'
-import { type ByteSink, writerOf } from '../upstream/direct-writer.ts'
 import { Outbox } from '../upstream/outbox.ts'
 import type { Flushable } from '../upstream/turn.ts'
 import type { ReplyLane } from '../upstream/waiter.ts'
@@ -23,7 +22,6 @@ export class ClientOutput implements ReplySink, Flushable {
   readonly #core: Core
   readonly #relieved: () => void
   readonly #outbox = new Outbox(stageBytes)
-  readonly #writer: ByteSink
   #queued = false
   #closed = false
   #stalled: ReplyLane | null = null
@@ -36,11 +34,11 @@ export class ClientOutput implements ReplySink, Flushable {
     this.#socket = socket
     this.#core = core
     this.#relieved = relieved
-    this.#writer = writerOf(socket, () => this.#caughtUp())
+    socket.on('drain', () => this.#caughtUp())
   }
 
   get waitingBytes(): number {
-    return this.#outbox.pendingBytes + this.#writer.writableLength
+    return this.#outbox.pendingBytes + this.#socket.writableLength
   }
 
   get congested(): boolean {
@@ -63,8 +61,8 @@ export class ClientOutput implements ReplySink, Flushable {
   flush(): void {
     this.#queued = false
     if (this.#closed) return
-    this.#outbox.flush(this.#writer)
-    if (this.#writer.writableLength > this.#core.limits.outputBufferBytes) this.#socket.destroy()
+    this.#outbox.flush(this.#socket)
+    if (this.#socket.writableLength > this.#core.limits.outputBufferBytes) this.#socket.destroy()
     else if (this.#ends !== null) this.#tryEnd()
   }
 
@@ -92,7 +90,7 @@ export class ClientOutput implements ReplySink, Flushable {
   }
 
   #tryEnd(): void {
-    if (!this.#ends?.() || this.waitingBytes > 0) return
+    if (!this.#ends?.() || this.#outbox.pendingBytes > 0) return
     this.#ends = null
     this.#socket.end()
     // What the client still sends is read and dropped: unread, its own end would never be seen, and a close would cost it the last replies.
@@ -104,7 +102,6 @@ export class ClientOutput implements ReplySink, Flushable {
     this.#patience = true
     this.#release()
     this.#relieved()
-    if (this.#ends !== null) this.#tryEnd()
   }
 
   #release(): void {

@@ -3,12 +3,12 @@
  * copied together, because a copy of some bytes is cheaper than an entry in a scatter list; large ones are handed over as they are.
  * A slice given here must not change until it is flushed and written.
  */
-import type { ByteSink } from './direct-writer.ts'
+import type { Socket } from 'node:net'
 
 const copyBytesMax = 2048
 
 export class Outbox {
-  /** Written to this outbox and not yet handed to the sink. */
+  /** Written to this outbox and not yet handed to the socket. */
   pendingBytes = 0
   #stageBytes: number
   #run: Buffer | null = null
@@ -35,19 +35,19 @@ export class Outbox {
     this.#runEnd = end
   }
 
-  flush(sink: ByteSink): void {
+  flush(socket: Socket): void {
     const run = this.#run
     if (this.pendingBytes === 0) return
     this.pendingBytes = 0
     if (run !== null && this.#pieces.length === 0 && this.#stageTo === this.#stageFrom) {
-      sink.write(this.#runStart === 0 && this.#runEnd === run.length ? run : run.subarray(this.#runStart, this.#runEnd))
+      socket.write(this.#runStart === 0 && this.#runEnd === run.length ? run : run.subarray(this.#runStart, this.#runEnd))
       this.#run = null
       return
     }
     if (run !== null) this.#seal(run)
     this.#closeStage()
-    this.#writePieces(sink)
-    if (sink.writableLength === 0) {
+    this.#writePieces(socket)
+    if (socket.writableLength === 0) {
       this.#stageFrom = 0
       this.#stageTo = 0
     }
@@ -60,13 +60,13 @@ export class Outbox {
     this.#stageFrom = this.#stageTo
   }
 
-  #writePieces(sink: ByteSink): void {
+  #writePieces(socket: Socket): void {
     const pieces = this.#pieces
-    if (pieces.length === 1) sink.write(pieces[0] as Buffer)
+    if (pieces.length === 1) socket.write(pieces[0] as Buffer)
     else {
-      sink.cork()
-      for (let i = 0; i < pieces.length; i++) sink.write(pieces[i] as Buffer)
-      sink.uncork()
+      socket.cork()
+      for (let i = 0; i < pieces.length; i++) socket.write(pieces[i] as Buffer)
+      socket.uncork()
     }
     pieces.length = 0
   }
