@@ -9,6 +9,10 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 30_000,
     teardownTimeout: 10_000,
-    env: { DD_TRACE_ENABLED: 'false' },
+    env: {
+      DD_TRACE_ENABLED: 'false',
+      // Every Ferry that a test starts is a process of its own: a third of its start is reading the same sources.
+      NODE_COMPILE_CACHE: new URL('node_modules/.cache/compiled', import.meta.url).pathname,
+    },
   },
 })

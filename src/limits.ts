@@ -45,6 +45,12 @@ export const moverDefaults = {
 /** PTTL is read at two moments on two clocks; a second is well above both, and well below what an application notices. */
 export const ttlToleranceMs = 1_000
 
+/**
+ * What is sent to both sides is noted on disk until it is settled, which takes two seconds and as long as the slower side needs. Beyond this
+ * the notes are given up: after a crash everything would then be copied again.
+ */
+export const intentLogBytesMax = 256 * mebibyte
+
 /** What `GET /v1/events` can still tell a reader who comes back; a migration makes a few hundred. */
 export const eventsKept = 10_000
 
@@ -74,6 +80,12 @@ export const comparedReplyBytesMax = 4 * mebibyte
 
 /** A value in which a version is looked for: JSON of this size takes about 10 ms to read, in which everybody waits. */
 export const versionedValueBytesMax = mebibyte
+
+/** Clients blocked at a time: as many as there may be at all, by default. */
+export const blockedClientsMax = 10_000
+
+/** Keys that blocked clients wait for; each is asked for once per change, and told of by the server. */
+export const awaitedKeysMax = 100_000
 
 /** Open cursors that are remembered per client; the one used longest ago is forgotten. */
 export const cursorsPerClientMax = 1_000

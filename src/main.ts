@@ -12,6 +12,7 @@ import { createExposition } from './observe/prometheus.ts'
 import { operationsOf } from './process/operations.ts'
 import { buildParts, type Parts } from './process/parts.ts'
 import { infoRows, statusOf } from './process/status.ts'
+import { warnOfUnsafe } from './process/unsafe.ts'
 import { Verifications } from './process/verifications.ts'
 
 export interface Ferry {
@@ -30,6 +31,7 @@ const firstConnectMs = 1_000
 /** @throws FerryError where the configuration, the state file or a listening address cannot be used. */
 export async function startFerry(config: Config): Promise<Ferry> {
   const logger = createLogger(config.logLevel)
+  warnOfUnsafe(logger)
   const parts = buildParts(config, infoRows)
   /** Why clients cannot be served now. */
   let closed: string | null = 'starting'
@@ -37,10 +39,12 @@ export async function startFerry(config: Config): Promise<Ferry> {
   core.events.follow(Number.MAX_SAFE_INTEGER, (event) => logger.info({ ...event }, event.message))
   const clean = store.cleanShutdown()
   store.markRunning()
+  const unknown = parts.intents === null ? 'its state was not kept' : parts.intents.recover(clean)
   lanes.start(core)
-  migration.recover(clean)
+  migration.recover(clean, unknown)
   healer.start()
   expiries.start()
+  parts.job.functions.start()
   const verifications = new Verifications(parts)
   const operations = operationsOf(parts, verifications, () => closed)
   const read = (): Reading => readingOf(parts)
@@ -57,12 +61,16 @@ export async function startFerry(config: Config): Promise<Ferry> {
     healer.stop()
     await settled(parts)
     await expiries.stop()
+    parts.job.functions.stop()
+    parts.scripts.watch.close()
+    parts.keyWatch.stop()
     lanes.stop()
     // What the end of the lanes cut off puts its keys into the journal a moment later.
     await new Promise((resolve) => setImmediate(resolve))
     core.journal.save()
     migration.suspend()
     store.markClean()
+    parts.intents?.stop()
     store.close()
   }
   try {

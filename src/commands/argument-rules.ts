@@ -15,9 +15,18 @@ function readUnlessStored(spec: CommandSpec, args: ArgView): Rewritten {
   return keyPositions(spec, args, scratch) === 1 ? read : copy
 }
 
-/** Stored ties keep an order that BY nosort, or equal weights, leave to the server. */
+/**
+ * A stored result is ordered by number or by bytes, ties by bytes (sortCompare of both families), so it is the same everywhere. BY leaves
+ * ties to the server, and like GET it reads keys that nobody names.
+ */
 export function sort(args: ArgView): Rewritten {
-  return readUnlessStored(sortSpec, args)
+  const verdict = readUnlessStored(sortSpec, args)
+  if (verdict.how === 'read' || !scratch.valid) return verdict
+  for (let i = 2; i < args.argc; i++) {
+    if (argIs(args, i, 'by') || argIs(args, i, 'get')) return copy
+    if (argIs(args, i, 'store')) i++
+  }
+  return plain
 }
 
 /** Distances come from the C library, and so does who is inside the radius. */
@@ -39,9 +48,18 @@ export function bitfield(args: ArgView): Rewritten {
   return writes ? plain : read
 }
 
+/** COPY: source, destination, DB, REPLACE. */
 export function copyKey(args: ArgView): Rewritten {
-  for (let i = 3; i < args.argc; i++) if (!argIs(args, i, 'replace')) return copy
+  for (let i = 3; i < args.argc; i++) {
+    if (argIs(args, i, 'db') && argInteger(args, i + 1) >= 0) i++
+    else if (!argIs(args, i, 'replace')) return copy
+  }
   return plain
+}
+
+/** MOVE: key, database. */
+export function move(args: ArgView): Rewritten {
+  return argInteger(args, 2) >= 0 ? plain : copy
 }
 
 /** With one key it may store the count in the value; over several it only reads. */
@@ -71,51 +89,4 @@ export function storeOfScores(args: ArgView): Rewritten {
   }
   if (i !== args.argc) return copy
   return count === 1 || !summed || (count === 2 && !weighted) ? plain : copy
-}
-
-/** Length of a run of digits, at most 20, from `at`. */
-function digitsFrom(buf: Uint8Array, at: number, end: number): number {
-  let i = at
-  while (i < end && (buf[i] as number) >= 48 && (buf[i] as number) <= 57) i++
-  return i - at <= 20 ? i - at : 0
-}
-
-/** `ms-seq`, or `ms` alone where `partial` says it is as definite. */
-function isStreamId(args: ArgView, i: number, partial: boolean): boolean {
-  if (i >= args.argc) return false
-  const start = args.offsets[2 * i] as number
-  const end = start + (args.offsets[2 * i + 1] as number)
-  const ms = digitsFrom(args.buf, start, end)
-  if (ms === 0) return false
-  if (start + ms === end) return partial
-  if (args.buf[start + ms] !== 45) return false
-  const seq = digitsFrom(args.buf, start + ms + 1, end)
-  return seq > 0 && start + ms + 1 + seq === end
-}
-
-/** The argument after an exact MAXLEN or MINID that stands at i, or -1. */
-function afterExactTrim(args: ArgView, i: number): number {
-  if (!argIs(args, i, 'maxlen') && !argIs(args, i, 'minid')) return -1
-  const threshold = argIs(args, i + 1, '=') ? i + 2 : i + 1
-  // `~`, LIMIT and what came later (KEEPREF, …) are left to the authority.
-  return threshold < args.argc && !argIs(args, threshold, '~') ? threshold + 1 : -1
-}
-
-export function xadd(args: ArgView): Rewritten {
-  let i = 2
-  if (argIs(args, i, 'nomkstream')) i++
-  const trimmed = afterExactTrim(args, i)
-  if (trimmed > 0) i = trimmed
-  if (argIs(args, i, 'nomkstream')) i++
-  const pairs = args.argc - i - 1
-  return isStreamId(args, i, false) && pairs >= 2 && pairs % 2 === 0 ? plain : copy
-}
-
-export function xtrim(args: ArgView): Rewritten {
-  return afterExactTrim(args, 2) === args.argc ? plain : copy
-}
-
-/** XGROUP CREATE and SETID: sub, key, group, id. `$` is whatever came last, which is not known to be the same on both sides. */
-export function xgroup(args: ArgView): Rewritten {
-  return isStreamId(args, 4, true) ? plain : copy
 }

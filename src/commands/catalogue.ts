@@ -11,6 +11,8 @@ const alwaysWrite: ReadonlySet<Kind> = new Set<Kind>([
   Kind.WriteGlobal,
   Kind.BothKeyless,
   Kind.Script,
+  // Changes no data, but goes the way of a write: to both sides, and not past the gate.
+  Kind.Publish,
 ])
 
 function kindOf(name: string, flags: string, firstKey: number): Kind {

@@ -1,75 +1,88 @@
 /**
- * What a write did, told from its reply: the command that makes the other side the same. As Redis tells its replicas (SPOP as SREM,
- * XADD * with its id, INCRBYFLOAT as SET KEEPTTL). Only commands whose reply says it all are here; the others are copied.
+ * What a write did, told from its reply: the commands that make the other side the same. As Redis tells its replicas (SPOP as SREM,
+ * XADD * with its id, INCRBYFLOAT as SET KEEPTTL). Where the reply leaves something open, a small read right behind the command may tell
+ * it: its companion. Only commands whose replies say it all are here; the others go as they are, or are copied. A form that only one of the
+ * two servers knows goes this way as well.
  */
-import type { Reply } from '../resp/decode.ts'
-import { isReplyError } from '../resp/decode.ts'
-import { encodeCommand, replies } from '../resp/encode.ts'
+import { isReplyError, type Reply } from '../resp/decode.ts'
+import type { ArgView } from './arg-view.ts'
+import { xautoclaim, xclaim } from './effects/claims.ts'
+import { madeConsumer } from './effects/consumers.ts'
+import { type Beside, copy, type Effect, type EffectRule, none } from './effects/effect.ts'
+import { xreadgroup } from './effects/group-reads.ts'
+import { xackdel, xdelex } from './effects/newer-deletions.ts'
+import { hgetdel, hgetex, hsetex } from './effects/newer-fields.ts'
+import { conditionalDelete, msetex, set } from './effects/newer-strings.ts'
+import { xadd, xgroup, xtrim } from './effects/streams.ts'
+import { hincrByFloat, incrByFloat, spop } from './effects/values.ts'
+import { isNewTo } from './newer-forms.ts'
+import type { ServerName } from './server-name.ts'
 
-export type Effect =
-  /** It changed nothing. */
-  | { readonly how: 'none' }
-  /** This does the same on the other side, and is answered with `expected` if the two sides were equal. */
-  | { readonly how: 'frame'; readonly frame: Buffer; readonly expected: Buffer }
-  /** The reply does not tell: the keys have to be copied. */
-  | { readonly how: 'copy' }
+export type { Effect } from './effects/effect.ts'
 
-const none: Effect = { how: 'none' }
-const copy: Effect = { how: 'copy' }
-
-type Rule = (argv: readonly Buffer[], reply: Reply) => Effect
-
-const rules: ReadonlyMap<string, Rule> = new Map([
+const rules: ReadonlyMap<string, EffectRule> = new Map([
   ['spop', spop],
   ['incrbyfloat', incrByFloat],
+  ['hincrbyfloat', hincrByFloat],
   ['xadd', xadd],
+  ['xtrim', xtrim],
+  ['xgroup|create', xgroup],
+  ['xgroup|setid', xgroup],
+  ['xclaim', xclaim],
+  ['xautoclaim', xautoclaim],
+  ['xreadgroup', xreadgroup],
 ])
 
-/** Whether the reply of this command, with these arguments, will tell its effect. */
-export function tellsEffect(name: string, argv: readonly Buffer[]): boolean {
-  return name === 'xadd' ? xaddIdAt(argv) > 0 : rules.has(name)
+/** These go as they are, but where a side is too old for them. */
+const nearest: ReadonlyMap<string, EffectRule> = new Map([
+  ['set', set],
+  ['msetex', msetex],
+  ['delex', conditionalDelete],
+  ['delifeq', conditionalDelete],
+  ['hgetdel', hgetdel],
+  ['hsetex', hsetex],
+  ['hgetex', hgetex],
+  ['xdelex', xdelex],
+  ['xackdel', xackdel],
+])
+
+/** Whether some form of the command goes to the follower as the effect that its reply tells. */
+export const hasEffect = (name: string): boolean => rules.has(name)
+
+const ruleOf = (name: string): EffectRule | undefined => rules.get(name) ?? nearest.get(name)
+
+/** Whether a command that is plain by its arguments is plain between these two servers: their versions may have other habits. */
+export function plainBetween(name: string, args: ArgView, authority: ServerName, follower: ServerName): boolean {
+  if (name !== 'xreadgroup') return !isNewTo(name, args, authority, follower)
+  const made = madeConsumer(authority)
+  return made !== null && made === madeConsumer(follower)
 }
 
-export function effectOf(name: string, argv: readonly Buffer[], reply: Reply): Effect {
-  const rule = rules.get(name)
+/** Whether the reply of this command, with these arguments, will tell its effect without a companion. */
+export function tellsEffect(name: string, argv: readonly Buffer[], follower: ServerName): boolean {
+  return ruleOf(name)?.tells(argv, follower) ?? false
+}
+
+/**
+ * A read that has to run right behind the command, with nothing between them, for the two replies to tell its effect; null where none
+ * is needed or none would do.
+ */
+export function companionOf(name: string, argv: readonly Buffer[]): Buffer | null {
+  return ruleOf(name)?.companion?.(argv) ?? null
+}
+
+/**
+ * Without `beside` a claim that claimed nothing is a copy: whether it made its consumer depends on the authority's version.
+ * @param beside the authority, where it is known, and the companion's reply, where one was sent.
+ */
+export function effectOf(
+  name: string,
+  argv: readonly Buffer[],
+  reply: Reply,
+  follower: ServerName,
+  beside: Omit<Beside, 'follower'> = { authority: null, companion: undefined },
+): Effect {
+  const rule = ruleOf(name)
   if (rule === undefined) return copy
-  return isReplyError(reply) ? none : rule(argv, reply)
-}
-
-function spop(argv: readonly Buffer[], reply: Reply): Effect {
-  if (reply === null) return none
-  const members = Array.isArray(reply) ? reply : [reply]
-  if (members.length === 0) return none
-  if (!members.every((member): member is Buffer => Buffer.isBuffer(member))) return copy
-  const frame = encodeCommand(['SREM', argv[1] as Buffer, ...members])
-  return { how: 'frame', frame, expected: Buffer.from(`:${members.length}\r\n`) }
-}
-
-function incrByFloat(argv: readonly Buffer[], reply: Reply): Effect {
-  if (!Buffer.isBuffer(reply)) return copy
-  return { how: 'frame', frame: encodeCommand(['SET', argv[1] as Buffer, reply, 'KEEPTTL']), expected: replies.ok }
-}
-
-function xadd(argv: readonly Buffer[], reply: Reply): Effect {
-  if (reply === null) return none
-  const at = xaddIdAt(argv)
-  if (at === 0 || !Buffer.isBuffer(reply)) return copy
-  const frame = encodeCommand([...argv.slice(0, at), reply, ...argv.slice(at + 1)])
-  return { how: 'frame', frame, expected: Buffer.from(`$${reply.length}\r\n${reply}\r\n`) }
-}
-
-/** Where XADD's id stands; 0 where the options are not understood, or trim by a rule of thumb (`~`), which two servers follow differently. */
-function xaddIdAt(argv: readonly Buffer[]): number {
-  let at = 2
-  while (at < argv.length) {
-    const word = String(argv[at]).toLowerCase()
-    if (word === 'nomkstream') at++
-    else if (word === 'maxlen' || word === 'minid') {
-      const mark = String(argv[at + 1])
-      if (mark === '~') return 0
-      at += mark === '=' ? 3 : 2
-    } else if (/^(\*|\d+-\*|\d+(-\d+)?)$/.test(word)) return at
-    else return 0
-  }
-  return 0
+  return isReplyError(reply) ? none : rule.effect(argv, reply, { follower, ...beside })
 }

@@ -10,6 +10,12 @@ const words = {
   hpexpireat: Buffer.from('HPEXPIREAT'),
 }
 
+/**
+ * Whether the lifetime is 0 or less: over at once, or an error, whatever the clock says. The same on both sides then, or the answers
+ * differ.
+ */
+const isOver = (args: ArgView, i: number): boolean => argInteger(args, i) <= 0
+
 /** The instant as digits, or null where the lifetime is not a positive integer that stays exact. */
 function instantAfter(nowMs: number, args: ArgView, i: number, unitMs: number): Buffer | null {
   const lifetime = argInteger(args, i)
@@ -68,7 +74,7 @@ function readOptions(args: ArgView, from: number, to: number, flags: readonly st
 
 function absolute(args: ArgView, nowMs: number, options: Options): Rewritten {
   if (!options.valid) return copy
-  if (options.expiryAt < 0 || options.unitMs === 0) return plain
+  if (options.expiryAt < 0 || options.unitMs === 0 || isOver(args, options.expiryAt + 1)) return plain
   const instant = instantAfter(nowMs, args, options.expiryAt + 1, options.unitMs)
   return instant === null ? copy : withInstant(args, options.expiryAt, instant)
 }
@@ -85,22 +91,29 @@ export function set(args: ArgView, nowMs: number): Rewritten {
 
 /** SETEX and PSETEX: key, lifetime, value. */
 export function setex(args: ArgView, nowMs: number, unitMs: number): Rewritten {
+  if (args.argc === 4 && isOver(args, 2)) return plain
   const instant = args.argc === 4 ? instantAfter(nowMs, args, 2, unitMs) : null
   if (instant === null) return copy
   return { how: 'frames', argv: [words.set, argBytes(args, 1), argBytes(args, 3), words.pxat, instant] }
+}
+
+const increxFlags = ['nx', 'xx', 'enx', 'saturate']
+
+/** INCREX: key, options. With BYFLOAT the sum is a long double, as of INCRBYFLOAT. */
+export function increx(args: ArgView, nowMs: number): Rewritten {
+  return absolute(args, nowMs, readOptions(args, 2, args.argc, increxFlags, ['byint', 'lbound', 'ubound']))
 }
 
 const expireConditions = ['nx', 'xx', 'gt', 'lt']
 
 /** EXPIRE and PEXPIRE: key, lifetime, conditions. */
 export function expire(args: ArgView, nowMs: number, unitMs: number): Rewritten {
+  for (let i = 3; i < args.argc; i++) if (!isAnyOf(args, i, expireConditions)) return copy
+  if (isOver(args, 2)) return plain
   const instant = instantAfter(nowMs, args, 2, unitMs)
   if (instant === null) return copy
   const argv = [words.pexpireat, argBytes(args, 1), instant]
-  for (let i = 3; i < args.argc; i++) {
-    if (!isAnyOf(args, i, expireConditions)) return copy
-    argv.push(argBytes(args, i))
-  }
+  for (let i = 3; i < args.argc; i++) argv.push(argBytes(args, i))
   return { how: 'frames', argv }
 }
 
@@ -129,7 +142,7 @@ export function restore(args: ArgView, nowMs: number): Rewritten {
     else if (argIs(args, i, 'idletime') || argIs(args, i, 'freq')) i++
     else if (!argIs(args, i, 'replace')) return copy
   }
-  if (isAbsolute || argInteger(args, 2) === 0) return plain
+  if (isAbsolute || isOver(args, 2)) return plain
   const instant = instantAfter(nowMs, args, 2, 1)
   if (instant === null) return copy
   const argv: Buffer[] = []
@@ -152,6 +165,7 @@ function fieldsAt(args: ArgView, from: number, perField: number): number {
 export function hashFieldExpire(args: ArgView, nowMs: number, unitMs: number): Rewritten {
   const fields = fieldsAt(args, 3, 1)
   const conditionKnown = fields === 3 || (fields === 4 && isAnyOf(args, 3, expireConditions))
+  if (conditionKnown && isOver(args, 2)) return plain
   const instant = conditionKnown ? instantAfter(nowMs, args, 2, unitMs) : null
   if (instant === null) return copy
   const argv = [words.hpexpireat, argBytes(args, 1), instant]

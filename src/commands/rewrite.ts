@@ -3,11 +3,12 @@
  * authority decides, and the keys are copied. Frames need PXAT, so Redis 6.2 or newer, on both sides.
  */
 import type { ArgView } from './arg-view.ts'
-import { bitfield, copyKey, geoRadius, pfcount, sort, storeOfScores, xadd, xgroup, xtrim } from './argument-rules.ts'
+import { bitfield, copyKey, geoRadius, move, pfcount, sort, storeOfScores } from './argument-rules.ts'
 import { allCommands } from './catalogue.ts'
-import { expire, getex, hashFieldExpire, hgetex, hsetex, msetex, restore, set, setex } from './expiry-rules.ts'
-import { copy, type Rewritten } from './rewritten.ts'
+import { expire, getex, hashFieldExpire, hgetex, hsetex, increx, msetex, restore, set, setex } from './expiry-rules.ts'
+import { copy, plain, type Rewritten } from './rewritten.ts'
 import type { CommandSpec } from './spec.ts'
+import { xadd, xgroup, xreadgroup, xtrim } from './stream-rules.ts'
 
 export type { Rewritten } from './rewritten.ts'
 
@@ -22,6 +23,7 @@ const rulesByName: Readonly<Record<string, Rule>> = {
   expire: (args, nowMs) => expire(args, nowMs, secondMs),
   pexpire: (args, nowMs) => expire(args, nowMs, 1),
   getex,
+  increx,
   msetex,
   restore,
   hexpire: (args, nowMs) => hashFieldExpire(args, nowMs, secondMs),
@@ -32,14 +34,24 @@ const rulesByName: Readonly<Record<string, Rule>> = {
   xtrim,
   'xgroup|create': xgroup,
   'xgroup|setid': xgroup,
+  xreadgroup,
   sort,
   georadius: geoRadius,
   georadiusbymember: geoRadius,
   bitfield,
   copy: copyKey,
+  move,
   pfcount,
   zunionstore: storeOfScores,
   zinterstore: storeOfScores,
+  zincrby: () => plain,
+  zpopmin: () => plain,
+  zpopmax: () => plain,
+  delex: () => plain,
+  delifeq: () => plain,
+  hgetdel: () => plain,
+  xdelex: () => plain,
+  xackdel: () => plain,
 }
 
 const rulesById: readonly (Rule | undefined)[] = allCommands.map((spec) => rulesByName[spec.name])

@@ -93,7 +93,7 @@ export interface CommandSpec {
   readonly keyForm: KeyForm
   /** Where the count of keys stands, for KeyForm.NumKeys. */
   readonly keyArg: number
-  /** Can change data: true for every write kind, scripts and Unknown. */
+  /** Can change data, or is carried like what can: true for every write kind, scripts, PUBLISH and Unknown. */
   readonly write: boolean
   /** Some form of it waits on the server: ask `blocks`. */
   readonly mayBlock: boolean

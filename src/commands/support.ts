@@ -1,5 +1,7 @@
 /** What Ferry does with each command, for people: the source of docs/commands.md. */
+import { isAllowable } from './allowances.ts'
 import { allCommands } from './catalogue.ts'
+import { hasEffect } from './effects.ts'
 import { type CommandSpec, Kind, unknownCommand } from './spec.ts'
 
 const carriage: Readonly<Record<Kind, readonly [kind: string, carried: string]>> = {
@@ -12,22 +14,33 @@ const carriage: Readonly<Record<Kind, readonly [kind: string, carried: string]>>
   [Kind.WriteByCopy]: ['write', 'the authority, then its keys are copied'],
   [Kind.WriteGlobal]: ['write', 'both sides, behind a barrier'],
   [Kind.BothKeyless]: ['write', 'both sides, as it is'],
-  [Kind.Script]: ['script', 'the authority, then its declared keys are copied'],
+  [Kind.Script]: [
+    'script',
+    'the authority, then the keys it declares or is seen to write are copied; run on both sides where the settings name it',
+  ],
   [Kind.Publish]: ['publish', 'both sides'],
   [Kind.Session]: ['session', 'answered by Ferry'],
-  [Kind.Transaction]: ['transaction', 'one block'],
-  [Kind.PubSub]: ['subscription', 'the authority'],
-  [Kind.Blocking]: ['blocking', 'the authority, then its keys are copied'],
+  [Kind.Transaction]: ['transaction', 'one block on the authority, and its effects as one block on the other side'],
+  [Kind.PubSub]: ['subscription', 'a connection of its own to the authority, moved at a flip'],
+  [Kind.Blocking]: ['blocking', 'Ferry waits; when there is something, by its form that does not wait'],
   [Kind.Container]: ['container', 'by its subcommand'],
   [Kind.Refused]: ['refused', ''],
   [Kind.Unknown]: ['unknown', 'as a write whose keys are not known'],
 }
 
+const replicaWait = ['blocking', 'a connection of its own to the authority'] as const
+
+const waitsForReplicas = ({ name }: CommandSpec) => name === 'wait' || name === 'waitaof'
+
 const shownName = (spec: CommandSpec) => spec.name.toUpperCase().replace('|', ' ')
 
+const shownReason = (spec: CommandSpec) =>
+  spec.reason !== '' && isAllowable(spec.name) ? `${spec.reason}; allowCommands lets it through` : spec.reason
+
 function line(spec: CommandSpec): string {
-  const [kind, carried] = carriage[spec.kind]
-  return `| ${shownName(spec)} | ${spec.family} | ${kind} | ${spec.reason || carried} |`
+  const [kind, carried] = waitsForReplicas(spec) ? replicaWait : carriage[spec.kind]
+  const effect = hasEffect(spec.name) ? 'by the effect that its reply tells, where it tells all; else ' : ''
+  return `| ${shownName(spec)} | ${spec.family} | ${kind} | ${shownReason(spec) || effect + carried} |`
 }
 
 /** The whole of docs/commands.md. */

@@ -123,6 +123,17 @@ const limits = z.strictObject({
     .meta({ description: 'Dirty keys kept; beyond it the whole data set is copied again.' }),
 })
 
+const scripts = z.strictObject({
+  rerun: z
+    .array(text)
+    .default([])
+    .meta({
+      description:
+        'SHA1s of scripts, and names of functions, that run on both sides, because they do the same from the same keys (no TIME, no random). All others run on the authority, and what they wrote is copied.',
+      examples: [['e0e1f9fabfc9d4800c877a703b823ac0578ff8db', 'my_function']],
+    }),
+})
+
 const datadog = z.strictObject({
   enabled: z.boolean().default(false).meta({ description: 'Send the metrics to a Datadog agent every 10 s.' }),
   host: text.default('127.0.0.1'),
@@ -173,7 +184,15 @@ export const configSchema = z
       }),
     readRepair: z.boolean().default(false).meta({ description: 'fallback-on-miss copies a key that only the source had.' }),
     mover: mover.prefault({}).meta({ description: 'First limits of the mover; `ferry mover set` changes them live.' }),
+    scripts: scripts.prefault({}).meta({ description: 'How scripts and functions are carried.' }),
     limits: limits.prefault({}).meta({ description: 'Bounds; the defaults are those of Redis where it has one.' }),
+    allowCommands: z
+      .array(text)
+      .default([])
+      .meta({
+        description: 'Commands that are refused otherwise, by name; docs/commands.md says which can be allowed.',
+        examples: [['config|set', 'debug']],
+      }),
     ttlToleranceMs: z
       .number()
       .int()

@@ -85,7 +85,7 @@ export class Batch extends ReplySlot implements Waiter {
   lost(lane: ReplyLane, left: number, midReply: boolean): void {
     const core = this.#core
     core.counters.sides[lane.side].lost += left
-    if (this.sums) this.journal(`${lane.side} was lost before its answer`)
+    if (this.sums) this.journal(`${lane.side} was lost before its answer`, lane.side === core.traffic.authority)
     if (lane.side === this.answering) loseReply(core, this, lane, left, midReply)
   }
 
@@ -94,22 +94,24 @@ export class Batch extends ReplySlot implements Waiter {
     this.journal(reason)
   }
 
-  journal(reason: string): void {
+  /** `unknown`: the client is told that nobody knows; then whoever decides about the keys goes on to. */
+  journal(reason: string, unknown = false): void {
     if (this.keys !== null) {
-      this.#mark(this.keys, reason)
+      this.#mark(this.keys, reason, unknown)
       return
     }
     for (const frame of framesIn(this.buf, this.start, this.end)) {
       const spec = specOf(frame)
       if (spec.kind === Kind.WriteGlobal) this.#core.doubtAll(`${spec.name}: ${reason}`)
-      else this.#mark(keysOf(spec, frame, this.db) ?? [], reason)
+      else this.#mark(keysOf(spec, frame, this.db) ?? [], reason, unknown)
     }
   }
 
-  #mark(keys: readonly DbKey[], reason: string): void {
+  #mark(keys: readonly DbKey[], reason: string, unknown: boolean): void {
     const { journal, traffic, counters } = this.#core
     counters.journal.marks += keys.length
-    for (const { db, key } of keys) journal.mark(db, key, traffic.authority, reason)
+    for (const { db, key } of keys)
+      journal.mark(db, key, (unknown ? journal.truthOf(db, key) : null) ?? traffic.authority, reason)
   }
 
   #disagreed(): void {

@@ -14,6 +14,8 @@ export interface Client extends Parked {
   readonly context: number
   /** When the command that is tried now was first parked; turn clock, 0 = not at all. */
   readonly parkedSinceMs: number
+  /** Whether keys are watched for it: its reads then go to the side on which they are. */
+  readonly watching: boolean
   /** Its name or user, for reads routed by tenant. */
   readonly tenant: string
   /** Part of a long reply came in from this lane: if the client cannot keep up, the lane may have to wait. */

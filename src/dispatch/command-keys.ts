@@ -35,6 +35,15 @@ export function keysOf(spec: CommandSpec, args: ArgView, db: number): DbKey[] | 
   return keys
 }
 
+const storesFirst: ReadonlySet<string> = new Set(['geosearchstore', 'zunionstore', 'zinterstore'])
+const storesLast: ReadonlySet<string> = new Set(['sort', 'georadius', 'georadiusbymember'])
+
+/** Those of its keys that a command changes, where it only reads the others to make one of them. */
+export function changedKeys(spec: CommandSpec, keys: readonly DbKey[]): readonly DbKey[] {
+  if (storesFirst.has(spec.name)) return keys.slice(0, 1)
+  return storesLast.has(spec.name) ? keys.slice(-1) : keys
+}
+
 /** Distinct stripes of keys. */
 export function stripesOf(keys: readonly DbKey[]): number[] {
   const stripes = keys.map(({ db, key }) => stripeOf(key, 0, key.length, db))

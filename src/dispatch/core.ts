@@ -1,4 +1,5 @@
 /** The shared state of the data path: one per process. Holds no behaviour of its own beyond what several stages need in one line. */
+import { awaitedKeysMax, blockedClientsMax } from '../limits.ts'
 import type { Counters } from '../observe/counters.ts'
 import type { EventLog } from '../observe/events.ts'
 import type { Latencies } from '../observe/histograms.ts'
@@ -6,10 +7,13 @@ import type { Side } from '../routing/modes.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { Turn } from '../upstream/turn.ts'
 import type { FlipListener } from './flip-listener.ts'
+import type { IntentNotes } from './intent-notes.ts'
 import type { Journal } from './journal.ts'
 import type { LanePair } from './lane-pair.ts'
+import { Libraries } from './libraries.ts'
 import type { OrderBoard } from './order-board.ts'
 import type { Traffic } from './traffic.ts'
+import { WaitBoard } from './wait-board.ts'
 
 export interface PathLimits {
   readonly inFlightCommandsMax: number
@@ -22,15 +26,23 @@ export interface PathLimits {
 export class Core {
   /** Which pair wrote to each stripe last; only kept while `pairs` is above 1. */
   lastPair: Uint8Array | null = null
+  /** False only in a test that has to notice it: what two servers may do differently is then sent to both as it came. */
+  effects = true
   /** How often everything came into doubt: a copy that began before the last time does not end it. */
   doubts = 0
   /** Sides whose expiries are not seen for the moment, though they were before: whatever is written meanwhile is copied afterwards. */
   readonly unseenExpiries = new Set<Side>()
   /** Whether everything is to be copied again: unasked, or only when somebody asks for it. */
   recopy: 'no' | 'due' | 'held' = 'no'
+  /** Scripts under way of which it is not known yet what they wrote: any key may differ. */
+  unseenScripts = 0
+  readonly libraries = new Libraries()
   readonly flipListeners: FlipListener[] = []
+  /** Null where the state is not kept: then a crash is followed by a whole copy. */
+  intents: IntentNotes | null = null
   readonly turn: Turn
   readonly board: OrderBoard
+  readonly waits: WaitBoard
   readonly journal: Journal
   readonly traffic: Traffic
   readonly counters: Counters
@@ -50,6 +62,7 @@ export class Core {
   }) {
     this.turn = parts.turn
     this.board = parts.board
+    this.waits = new WaitBoard(parts.board, blockedClientsMax, awaitedKeysMax)
     this.journal = parts.journal
     this.traffic = parts.traffic
     this.counters = parts.counters
@@ -80,6 +93,7 @@ export class Core {
     if (held) this.recopy = 'held'
     else if (this.recopy === 'no' && this.traffic.coveredSlots > 0) this.recopy = 'due'
     this.doubts++
+    this.intents?.doubt(reason)
     this.journal.resync(reason)
     this.traffic.cover(0)
   }

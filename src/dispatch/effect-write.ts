@@ -1,119 +1,140 @@
 /**
- * A write that runs on the authority, and whose reply tells what it did: that effect goes to the follower. Its keys' later writes reach
- * the authority at once and queue only their follower half behind it, so both sides see the same order.
+ * A write that runs on the authority, and whose reply tells what it did, alone or together with a small read that runs right behind it
+ * (its companion, which the client does not see): that effect goes to the follower. Its keys' later writes reach the authority at once
+ * and queue only their follower half behind it, so both sides see the same order.
  */
 import { effectOf } from '../commands/effects.ts'
-import { wireError } from '../errors.ts'
-import { decodeReply } from '../resp/decode.ts'
+import type { ServerName } from '../commands/server-name.ts'
+import { decodeReply, isReplyError, type Reply } from '../resp/decode.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import type { Client } from './client.ts'
 import type { DbKey } from './command-keys.ts'
 import type { Core } from './core.ts'
+import { sendEffect } from './effect-reply.ts'
+import { loseOne } from './lost-reply.ts'
 import type { Ticket } from './order-board.ts'
 import { ReplySlot } from './reply-queue.ts'
 
+/** The command, in memory of its own: it outlives the client's chunk. */
+export interface EffectCommand {
+  readonly name: string
+  readonly argv: readonly Buffer[]
+  readonly keys: readonly DbKey[]
+  readonly authority: ServerName
+  readonly follower: ServerName
+}
+
 export class EffectWrite extends ReplySlot implements Waiter {
   readonly sums = false
+  /** Waits for the companion's reply; null where the command's own tells enough. */
+  readonly companion: Waiter | null
   readonly #core: Core
   readonly #client: Client
   readonly #follower: Lane
   readonly #context: number
-  readonly #name: string
-  readonly #argv: readonly Buffer[]
-  readonly #keys: readonly DbKey[]
+  readonly #command: EffectCommand
   readonly #ticket: Ticket
   readonly #sentMs: number
   #pieces: Buffer[] = []
+  #reply: Reply = null
 
-  /** `argv` and `keys` are owned: they outlive the client's chunk. */
-  constructor(core: Core, client: Client, name: string, argv: readonly Buffer[], keys: readonly DbKey[], ticket: Ticket) {
+  constructor(core: Core, client: Client, command: EffectCommand, ticket: Ticket, accompanied: boolean) {
     super()
     this.#core = core
     this.#client = client
     // The lane of now: the sides may have changed places by the time the effect is known.
     this.#follower = client.pair.lane(core.traffic.follower)
     this.#context = client.context
-    this.#name = name
-    this.#argv = argv
-    this.#keys = keys
+    this.#command = command
     this.#ticket = ticket
     this.#sentMs = core.turn.nowMs
+    this.companion = accompanied
+      ? new Companion(
+          core,
+          (companion) => this.#told(companion),
+          (reason) => this.#unknown(reason),
+        )
+      : null
   }
 
   take(lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
     this.#pieces.push(chunk.subarray(from, to))
     this.#client.replies.deliver(this, chunk, from, to, ended)
-    if (!ended) return
-    const { counters, latencies, turn, board } = this.#core
+    if (!ended) {
+      this.#client.pressed(lane)
+      return
+    }
+    const { counters, latencies, turn } = this.#core
     const tookUs = (turn.nowMs - this.#sentMs) * 1000
     counters.sides[lane.side][lane.errors > 0 ? 'error' : 'ok']++
     latencies[lane.side].record(tookUs)
     latencies.client.record(tookUs)
-    const effect = effectOf(this.#name, this.#argv, decodeReply(Buffer.concat(this.#pieces)).value)
-    board.arm(this.#ticket, () => {
-      if (effect.how === 'copy') this.#doubt(`the reply of ${this.#name} did not tell what it did`)
-      else if (effect.how === 'frame') this.#follow(effect.frame, effect.expected)
-    })
+    this.#reply = decodeReply(Buffer.concat(this.#pieces)).value
+    this.#pieces = []
+    if (this.companion === null) this.#told(undefined)
   }
 
   lost(lane: ReplyLane, _left: number, midReply: boolean): void {
-    const { counters, board } = this.#core
-    counters.sides[lane.side].lost++
-    const reason = `${lane.side} was lost before it answered`
-    board.arm(this.#ticket, () => this.#doubt(reason))
+    this.#core.counters.sides[lane.side].lost++
+    // Its companion is lost right after it, and says the same.
+    if (this.companion === null) this.#unknown(`${lane.side} was lost before it answered`)
+    loseOne(this.#core, this.#client, this, lane, midReply)
+  }
+
+  #told(companion: Reply | undefined): void {
+    const { name, argv, authority, follower } = this.#command
+    const reply = this.#reply
+    const effect = effectOf(name, argv, reply, follower, {
+      authority,
+      companion: isReplyError(companion) ? undefined : companion,
+    })
+    this.#reply = null
+    this.#core.board.arm(this.#ticket, () => {
+      if (effect.how === 'copy') this.#doubt(`the reply of ${name} did not tell what it did`)
+      else if (effect.how === 'none') return
+      else if (!this.#core.accepts(this.#follower)) this.#doubt('the follower was not reachable')
+      else sendEffect(this.#core, this.#follower, this.#context, effect, (reason) => this.#doubt(reason))
+    })
+  }
+
+  #unknown(reason: string): void {
+    this.#core.board.arm(this.#ticket, () => this.#doubt(reason, true))
     // What the follower gets behind this ticket must not be read as equal before then.
-    this.#doubt(reason)
-    if (midReply) {
-      this.#client.abort(`${lane.side} was lost in the middle of a reply`)
-      return
-    }
-    counters.clientError('unknown-outcome')
-    const error = wireError('unknown-outcome', `${reason} (${lane.lastError ?? 'connection closed'})`)
-    this.#client.replies.deliver(this, error, 0, error.length, true)
+    this.#doubt(reason, true)
   }
 
-  #follow(frame: Buffer, expected: Buffer): void {
-    const lane = this.#follower
-    if (!this.#core.accepts(lane)) {
-      this.#doubt('the follower was not reachable')
-      return
-    }
-    lane.prepare(this.#context)
-    lane.send(frame, 0, frame.length, new EffectReply(this.#core, expected, (reason) => this.#doubt(reason)), 1)
-    this.#core.counters.sides[lane.side].commands++
-  }
-
-  #doubt(reason: string): void {
+  /** `unknown`: nobody was told that it ran. Then whoever decides about the key goes on to, or what a client was told by the follower is lost. */
+  #doubt(reason: string, unknown = false): void {
     const { journal, traffic, counters } = this.#core
-    counters.journal.marks += this.#keys.length
-    for (const { db, key } of this.#keys) journal.mark(db, key, traffic.authority, reason)
+    counters.journal.marks += this.#command.keys.length
+    for (const { db, key } of this.#command.keys)
+      journal.mark(db, key, (unknown ? journal.truthOf(db, key) : null) ?? traffic.authority, reason)
   }
 }
 
-/** The follower's answer to an effect; anything but the expected one means that the sides were not equal. */
-class EffectReply implements Waiter {
+class Companion implements Waiter {
   readonly sums = false
   readonly #core: Core
-  readonly #expected: Buffer
-  readonly #doubt: (reason: string) => void
+  readonly #told: (reply: Reply) => void
+  readonly #unknown: (reason: string) => void
   #pieces: Buffer[] = []
 
-  constructor(core: Core, expected: Buffer, doubt: (reason: string) => void) {
+  constructor(core: Core, told: (reply: Reply) => void, unknown: (reason: string) => void) {
     this.#core = core
-    this.#expected = expected
-    this.#doubt = doubt
+    this.#told = told
+    this.#unknown = unknown
   }
 
   take(lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
     this.#pieces.push(chunk.subarray(from, to))
     if (!ended) return
     this.#core.counters.sides[lane.side][lane.errors > 0 ? 'error' : 'ok']++
-    if (!Buffer.concat(this.#pieces).equals(this.#expected)) this.#doubt('the follower answered an effect differently')
+    this.#told(decodeReply(Buffer.concat(this.#pieces)).value)
   }
 
   lost(lane: ReplyLane): void {
     this.#core.counters.sides[lane.side].lost++
-    this.#doubt(`${lane.side} was lost before it answered`)
+    this.#unknown(`${lane.side} was lost before it answered`)
   }
 }

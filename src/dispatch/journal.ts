@@ -1,7 +1,6 @@
 /**
  * The keys whose two sides may differ, each with the side that has the truth. Kept in memory for the data path and saved to the state
- * file in batches by `save`; what was marked and not yet saved when the process dies is covered by the unclean-shutdown rule: the
- * whole data set counts as unknown then.
+ * file in batches by `save`; what was marked and not yet saved when the process dies is found in the intent log (`noted`).
  */
 import type { Side } from '../routing/modes.ts'
 import { stripeOf } from '../routing/stripe.ts'
@@ -36,7 +35,11 @@ export class Journal {
   resyncReason: string | null = null
   /** Told when a key could not be taken in any more: then nothing is known of any key. */
   overflowed: (reason: string) => void = (reason) => this.resync(reason)
+  /** Told of every mark that `save` will have to save. */
+  noted: (db: number, key: Buffer, from: Side) => void = () => undefined
   marks = 0
+  /** False only in a test that has to notice it. */
+  remembers = true
   /** How many entries have their truth on each side. */
   readonly from: Record<Side, number> = { source: 0, target: 0 }
   #entries = new Map<string, DirtyEntry>()
@@ -60,12 +63,16 @@ export class Journal {
   /** `key` is copied. */
   mark(db: number, key: Buffer, from: Side, reason: string): void {
     this.marks++
+    if (!this.remembers) return
     const name = nameOf(db, key)
     const known = this.#entries.get(name)
     if (known !== undefined) {
       this.from[known.from]--
       this.from[from]++
-      if (known.from !== from) this.#unsaved.set(name, known)
+      if (known.from !== from) {
+        this.#unsaved.set(name, known)
+        this.noted(db, known.key, from)
+      }
       known.from = from
       known.reason = reason
       known.distrusted = false
@@ -92,6 +99,7 @@ export class Journal {
     }
     this.#entries.set(name, entry)
     this.#unsaved.set(name, entry)
+    this.noted(db, key, from)
     this.from[from]++
     this.#board.markDirty(stripe)
   }
@@ -107,6 +115,11 @@ export class Journal {
       if (db === first) this.mark(second, key, from, 'databases were swapped')
       else if (db === second) this.mark(first, key, from, 'databases were swapped')
     }
+  }
+
+  /** Both sides were equal when the authority became this side's: what may differ since is its to decide. */
+  decidedBy(side: Side): void {
+    for (const { db, key, reason } of [...this.#entries.values()]) this.mark(db, key, side, reason)
   }
 
   /** This side was restarted, perhaps with less than it had: what is not there any more was not deleted by anybody. */
@@ -142,6 +155,11 @@ export class Journal {
     if (entry.generation !== generation || !this.#holds(entry)) return false
     this.drop(entry)
     return true
+  }
+
+  /** Not healed, and no reason to wait longer before the next try: a flip tries a hundred times within a moment. */
+  giveBack(entry: DirtyEntry): void {
+    entry.healing = false
   }
 
   postpone(entry: DirtyEntry, nowMs: number): void {

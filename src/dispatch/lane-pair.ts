@@ -11,6 +11,8 @@ export class LanePair {
   /** The lane whose server decides whether these credentials are good, where the other one is opened with credentials of Ferry's own. */
   readonly doorkeeper: Lane | null
   clients = 0
+  /** Whether its user may send the reads that Ferry puts into a transaction to learn what it did. Where not, they would spoil it. */
+  companions: 'untried' | 'allowed' | 'refused' = 'untried'
   /** When it was first seen without clients and commands; turn clock, 0 = it is in use. */
   idleSinceMs = 0
 

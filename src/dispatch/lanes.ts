@@ -9,8 +9,10 @@ import { stripeCount } from '../routing/stripe.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
 import type { Credentials } from '../upstream/handshake.ts'
 import { Lane, type LaneOwner } from '../upstream/lane.ts'
+import { PinnedPool } from '../upstream/pinned-pool.ts'
 import type { Turn } from '../upstream/turn.ts'
 import type { Core } from './core.ts'
+import { FormerConnections } from './former-connections.ts'
 import { LanePair } from './lane-pair.ts'
 import type { Parked } from './order-board.ts'
 
@@ -26,16 +28,25 @@ const noCredentials: Credentials = { username: null, password: null }
 
 export class Lanes implements LaneOwner {
   readonly endpoints: Readonly<Record<Side, Endpoint>>
+  /** Connections that one client has to itself for a while. */
+  readonly pinned = new PinnedPool()
   readonly #turn: Turn
   readonly #events: EventLog
   readonly #followerTimeoutMs: number
   readonly #pairs = new Map<string, LanePair>()
   readonly #byId = new Map<number, LanePair>()
   readonly #service: Record<Side, Lane>
+  /** Connections of a process before this one, which did not end in order. */
+  readonly former = new FormerConnections()
+  /** Told of every connection, see Lane.opened. */
+  opened: (lane: Lane) => void = () => undefined
   readonly #runIds: Record<Side, string | null> = { source: null, target: null }
+  /** Told which start of each server is known now, once what follows from it was done. */
+  startSeen: (runIds: Readonly<Record<Side, string | null>>) => void = () => {}
   #waiting = new Set<Parked>()
   #clocksMs = 0
   #timer: NodeJS.Timeout | null = null
+  #opened = (lane: Lane): void => this.opened(lane)
   #core: Core | null = null
 
   constructor(endpoints: Readonly<Record<Side, Endpoint>>, turn: Turn, events: EventLog, followerTimeoutMs: number) {
@@ -64,6 +75,7 @@ export class Lanes implements LaneOwner {
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer)
     for (const lane of this.all()) lane.close()
+    this.pinned.stop()
   }
 
   /** Ferry's own lane to a side, with the credentials of its configuration. */
@@ -97,6 +109,8 @@ export class Lanes implements LaneOwner {
     const mapped = this.endpoints.target.password !== null
     const source = new Lane('source', this.endpoints.source, credentials, this.#turn, this)
     const target = new Lane('target', this.endpoints.target, mapped ? this.endpoints.target : credentials, this.#turn, this)
+    source.opened = this.#opened
+    target.opened = this.#opened
     const pair = new LanePair(id, credentials.username ?? 'default', source, target, mapped ? source : null)
     this.#pairs.set(name, pair)
     this.#byId.set(id, pair)
@@ -170,8 +184,20 @@ export class Lanes implements LaneOwner {
   laneUp(lane: Lane): void {
     if (this.#core !== null) this.#core.counters.sides[lane.side].connects++
     this.#noticeRestart(lane)
-    for (const pair of this.#pairs.values()) if (pair.doorkeeper === lane && lane.admitted) pair.target.connect()
+    if (this.isService(lane)) void this.former.fence(lane)
+    for (const pair of this.#pairs.values()) if (pair.doorkeeper === lane && lane.admitted) this.#letIn(pair.target)
     this.#wake()
+  }
+
+  /** The client that is being admitted waits for it a moment, or its first writes would go past a follower that is there. */
+  #letIn(target: Lane): void {
+    if (!target.up) target.tried = false
+    target.connect()
+  }
+
+  /** A former process knew this start of the server: if it was started anew since, that is noticed. Before the first connection. */
+  expectRun(side: Side, runId: string): void {
+    this.#runIds[side] = runId
   }
 
   /** A server that was started anew may have lost anything; its connections do not tell. */
@@ -180,10 +206,12 @@ export class Lanes implements LaneOwner {
     const core = this.#core
     if (runId === null || runId === known) return
     this.#runIds[side] = runId
-    if (known === null || core === null || !core.traffic.mirrored) return
-    this.#events.record('side', `${side} was restarted`, { data: { authority: core.traffic.authority } })
-    core.journal.distrust(side)
-    core.doubtAll(`${side} was restarted and may have lost data`, side === core.traffic.authority)
+    if (known !== null && core?.traffic.mirrored) {
+      this.#events.record('side', `${side} was restarted`, { data: { authority: core.traffic.authority } })
+      core.journal.distrust(side)
+      core.doubtAll(`${side} was restarted and may have lost data`, side === core.traffic.authority)
+    }
+    this.startSeen(this.#runIds)
   }
 
   laneDown(lane: Lane, error: Error): void {
@@ -205,13 +233,15 @@ export class Lanes implements LaneOwner {
 
   /** Whether a side may still run commands of a connection that is lost: a copy made now could be overtaken by them. */
   orphaned(side: Side): boolean {
+    if (this.former.pending(side)) return true
     for (const lane of this.all()) if (lane.side === side && lane.orphaned) return true
-    return false
+    return this.pinned.orphaned(side)
   }
 
   connections(side: Side): number {
     let sum = 0
     for (const lane of this.all()) if (lane.side === side && lane.up) sum++
+    for (const lane of this.pinned.all()) if (lane.side === side && lane.up) sum++
     return sum
   }
 
@@ -246,7 +276,9 @@ export class Lanes implements LaneOwner {
 
   #serviceLane(side: Side): Lane {
     const endpoint = this.endpoints[side]
-    return new Lane(side, endpoint, endpoint, this.#turn, this)
+    const lane = new Lane(side, endpoint, endpoint, this.#turn, this)
+    lane.opened = this.#opened
+    return lane
   }
 
   #freeId(): number | null {

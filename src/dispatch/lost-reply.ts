@@ -46,6 +46,20 @@ export function loseReply(core: Core, batch: Owed, lane: ReplyLane, left: number
   client.replies.deliver(batch, all, 0, all.length, true)
 }
 
+/** One write's answer is lost: nobody knows what became of it, and the client is told so. */
+export function loseOne(core: Core, client: Client, slot: ReplySlot, lane: ReplyLane, midReply: boolean): void {
+  if (midReply) {
+    client.abort(`${lane.side} was lost in the middle of a reply`)
+    return
+  }
+  core.counters.clientError('unknown-outcome')
+  const error = wireError(
+    'unknown-outcome',
+    `${lane.side} was lost before it answered (${lane.lastError ?? 'connection closed'})`,
+  )
+  client.replies.deliver(slot, error, 0, error.length, true)
+}
+
 /** Judged by the commands themselves: a PUBLISH is not compared either, and must never be repeated. */
 function isRead({ buf, start, end }: Owed): boolean {
   for (const frame of framesIn(buf, start, end)) if (specOf(frame).write || specOf(frame).kind === Kind.Publish) return false
@@ -66,7 +80,9 @@ const isOwed = (slot: ReplySlot): slot is Owed => 'buf' in slot && 'count' in sl
 
 function stripesIn({ buf, start, end, db }: Owed): number[] {
   const stripes: number[] = []
-  for (const frame of framesIn(buf, start, end)) stripes.push(...stripesOf(keysOf(specOf(frame), frame, db) ?? []))
+  for (const frame of framesIn(buf, start, end)) {
+    for (const stripe of stripesOf(keysOf(specOf(frame), frame, db) ?? [])) stripes.push(stripe)
+  }
   return stripes
 }
 

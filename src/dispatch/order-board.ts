@@ -4,11 +4,14 @@
  * ticket on those keys' stripes; a later one on any of them waits until it is first on all of its own.
  *
  * Per stripe, as flags: `closed`, no write may go anywhere (the payload is being read); `deferred`, a write goes to the authority at
- * once and its follower half takes a ticket; `dirty`, the two sides may differ, so reads stay with the side that has the truth.
+ * once and its follower half takes a ticket; `dirty`, the two sides may differ, so reads stay with the side that has the truth; `awaited`,
+ * blocked clients wait for a write, which changes nothing for reads.
  */
 import { stripeCount } from '../routing/stripe.ts'
 
-export const Stripe = { free: 0, closed: 1, deferred: 2, dirty: 4 } as const
+export const Stripe = { free: 0, closed: 1, deferred: 2, dirty: 4, awaited: 8 } as const
+/** What a read has to mind. */
+export const readFlags = Stripe.closed | Stripe.deferred | Stripe.dirty
 
 export interface Parked {
   unpark(): void
@@ -21,9 +24,12 @@ export class Ticket {
   /** Null until it is known what is to be done. */
   run: (() => void) | null = null
   parked: Parked[] = []
+  /** See OrderBoard.beginEpoch. */
+  readonly epoch: number
 
-  constructor(stripes: readonly number[]) {
+  constructor(stripes: readonly number[], epoch: number) {
     this.stripes = stripes
+    this.epoch = epoch
   }
 }
 
@@ -31,17 +37,39 @@ export class OrderBoard {
   readonly flags = new Uint8Array(stripeCount)
   /** While above 0 no write starts: a barrier is waiting or running. */
   gates = 0
+  /** Stripes that blocked clients wait for. */
+  awaited = 0
   #tails = new Map<number, Ticket>()
   #dirty = new Map<number, number>()
   #atGate: Parked[] = []
   #whenQuiet: (() => void)[] = []
   #open = 0
+  #epoch = 0
+  /** Open tickets by epoch, none where there are none. */
+  #openIn = new Map<number, number>()
   #ready: Ticket[] = []
   #running = false
 
   /** Tickets not finished. */
   get openTickets(): number {
     return this.#open
+  }
+
+  /** Tickets taken from now on are of another epoch; answers the one that ends. */
+  beginEpoch(): number {
+    return this.#epoch++
+  }
+
+  /** Whether a ticket of this epoch, or of one before it, is not finished. */
+  openUpTo(epoch: number): boolean {
+    for (const open of this.#openIn.keys()) if (open <= epoch) return true
+    return false
+  }
+
+  #ticket(stripes: readonly number[]): Ticket {
+    this.#open++
+    this.#openIn.set(this.#epoch, (this.#openIn.get(this.#epoch) ?? 0) + 1)
+    return new Ticket(stripes, this.#epoch)
   }
 
   isBusy(stripe: number): boolean {
@@ -55,8 +83,7 @@ export class OrderBoard {
 
   /** Takes the place in the queue before it is known what will be done there; `arm` says so. */
   reserve(stripes: readonly number[]): Ticket {
-    const ticket = new Ticket(stripes)
-    this.#open++
+    const ticket = this.#ticket(stripes)
     for (const stripe of stripes) {
       const before = this.#tails.get(stripe)
       if (before === ticket) continue
@@ -94,8 +121,7 @@ export class OrderBoard {
 
   /** Closes stripes that are all free. The holder opens the way with `defer` and ends with `finish`. */
   hold(stripes: readonly number[]): Ticket {
-    const ticket = new Ticket(stripes)
-    this.#open++
+    const ticket = this.#ticket(stripes)
     for (const stripe of stripes) {
       this.#tails.set(stripe, ticket)
       this.flags[stripe] = (this.flags[stripe] as number) | Stripe.closed
@@ -130,9 +156,12 @@ export class OrderBoard {
     for (const stripe of ticket.stripes) {
       if (this.#tails.get(stripe) !== ticket) continue
       this.#tails.delete(stripe)
-      this.flags[stripe] = (this.flags[stripe] as number) & Stripe.dirty
+      this.flags[stripe] = (this.flags[stripe] as number) & (Stripe.dirty | Stripe.awaited)
     }
     this.#open--
+    const left = (this.#openIn.get(ticket.epoch) ?? 0) - 1
+    if (left > 0) this.#openIn.set(ticket.epoch, left)
+    else this.#openIn.delete(ticket.epoch)
     for (const next of ticket.behind) if (--next.blockers === 0 && next.run !== null) this.#ready.push(next)
     const parked = ticket.parked
     ticket.parked = []
@@ -160,6 +189,17 @@ export class OrderBoard {
 
   #quiet(): void {
     while (this.#open === 0 && this.#whenQuiet.length > 0) (this.#whenQuiet.shift() as () => void)()
+  }
+
+  /** From here on a write of this stripe leaves the hot path, so that the wait board hears of it. */
+  beginWait(stripe: number): void {
+    this.awaited++
+    this.flags[stripe] = (this.flags[stripe] as number) | Stripe.awaited
+  }
+
+  endWait(stripe: number): void {
+    this.awaited--
+    this.flags[stripe] = (this.flags[stripe] as number) & ~Stripe.awaited
   }
 
   markDirty(stripe: number): void {

@@ -22,15 +22,20 @@ export class PolicyWrite extends ReplySlot implements Waiter {
   readonly #sums: Record<Side, number> = { source: 0, target: 0 }
   /** Of the moment it was sent: a change of policy counts for what comes after. Where the follower has no say, the authority's alone. */
   readonly #policy: WritePolicy
+  readonly #compared: boolean
   readonly #sentMs: number
   #answered = false
+  /** The client was given the follower's word before the authority's was known. */
+  #gaveFollowers = false
 
-  constructor(core: Core, client: Client, keys: readonly DbKey[]) {
+  /** `compared` false: that two sides answer differently says nothing, as with the receivers of a PUBLISH. */
+  constructor(core: Core, client: Client, keys: readonly DbKey[], compared: boolean) {
     super()
     this.#core = core
     this.#client = client
     this.#keys = ownKeys(keys)
-    this.#policy = policyFor(core, keys)
+    this.#policy = policyFor(core, keys, compared)
+    this.#compared = compared
     this.#sentMs = core.turn.nowMs
   }
 
@@ -84,11 +89,21 @@ export class PolicyWrite extends ReplySlot implements Waiter {
 
   #tryAnswer(): void {
     const { traffic, latencies, turn } = this.#core
-    const decided = verdict(this.#policy, traffic.authority, this.#outcomes)
+    const decided = this.#tenable(verdict(this.#policy, traffic.authority, this.#outcomes))
     if (decided.kind === 'wait') return
     this.#answered = true
+    this.#gaveFollowers = decided.kind === 'reply' && decided.side === traffic.follower
     latencies.client.record((turn.nowMs - this.#sentMs) * 1000)
     this.#reply(this.#answerFor(decided))
+  }
+
+  /** The follower's word is no answer where the authority is gone and something else has given the key's truth back to it meanwhile. */
+  #tenable(decided: Verdict): Verdict {
+    const { authority, follower } = this.#core.traffic
+    if (decided.kind !== 'reply' || decided.side !== follower || !this.#takesItsWord) return decided
+    const own = this.#outcomes[authority]
+    if (own === 'pending' || own === 'ok' || followerKnows(this.#core, this.#keys)) return decided
+    return own === 'error' ? { kind: 'reply', side: authority } : { kind: 'unknown' }
   }
 
   #answerFor(decided: Exclude<Verdict, { kind: 'wait' }>): Buffer {
@@ -123,11 +138,13 @@ export class PolicyWrite extends ReplySlot implements Waiter {
     const follows = this.#outcomes[otherSide(authority)]
     // Where only the follower took the write, a policy that takes its word has given it to the client: it then has the truth for these keys.
     const onlyFollower = follows === 'ok' && (takes === 'skipped' || takes === 'error' || takes === 'lost')
-    const keepsFollowers = onlyFollower && this.#takesItsWord && followerKnows(this.#core, this.#keys)
+    // On what was sent behind it the authority's connection was lost as well: nobody was told anything that the follower does not have.
+    const promised = this.#gaveFollowers && takes === 'lost'
+    const keepsFollowers = onlyFollower && this.#takesItsWord && (promised || followerKnows(this.#core, this.#keys))
     for (const { db, key } of this.#keys) {
       journal.mark(db, key, keepsFollowers ? otherSide(authority) : authority, `source ${source}, target ${target}`)
     }
-    if (traffic.covered && source === target) counters.divergence('policy')
+    if (this.#compared && traffic.covered && source === target) counters.divergence('policy')
   }
 }
 
@@ -141,9 +158,10 @@ export function followerKnows({ traffic, journal }: Core, keys: readonly DbKey[]
   )
 }
 
-function policyFor(core: Core, keys: readonly DbKey[]): WritePolicy {
+/** Whose answers may differ by their nature has the authority's: it is there that subscribers are. */
+function policyFor(core: Core, keys: readonly DbKey[], compared: boolean): WritePolicy {
   const { wish, authority } = core.traffic
   const eitherWord = wish.writePolicy === 'best-effort' || wish.writePolicy === 'last-write-wins'
-  if (!eitherWord || followerKnows(core, keys)) return wish.writePolicy
+  if (!eitherWord || (compared && followerKnows(core, keys))) return wish.writePolicy
   return authority === 'source' ? 'old-authoritative' : 'new-authoritative'
 }

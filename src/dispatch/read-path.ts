@@ -13,7 +13,7 @@ import { type DbKey, framesIn, keysOf } from './command-keys.ts'
 import type { Core } from './core.ts'
 import { FallbackRead } from './fallback-read.ts'
 import type { Frame } from './frame.ts'
-import { Stripe } from './order-board.ts'
+import { readFlags } from './order-board.ts'
 import { ReplicatedRead } from './replicated-read.ts'
 import { SecondLooks } from './second-looks.ts'
 import { covered, type SidedRead } from './sided-read.ts'
@@ -69,7 +69,7 @@ export class ReadPath {
 
   /** Null: more than one side has to be asked. */
   #sideFor(client: Client, spec: CommandSpec, args: ArgView, keys: readonly DbKey[]): Side | null {
-    const settled = this.#settledSide(spec, keys)
+    const settled = this.#settledSide(spec, keys) ?? (client.watching ? this.#core.traffic.authority : null)
     const cursor = cursorAt[spec.name]
     if (cursor !== undefined) return this.#cursorSide(client, spec, args, cursor, keys, settled)
     if (settled !== null) return settled
@@ -85,7 +85,7 @@ export class ReadPath {
     if (!traffic.mirrored || keys.length === 0 || spec.keyForm === KeyForm.Sort) return traffic.authority
     let side: Side | null = null
     for (const { db, key } of keys) {
-      if ((board.flags[stripeOf(key, 0, key.length, db)] as number) === Stripe.free) continue
+      if (((board.flags[stripeOf(key, 0, key.length, db)] as number) & readFlags) === 0) continue
       const truth = journal.truthOf(db, key) ?? traffic.authority
       if (side !== null && side !== truth) return traffic.authority
       side = truth

@@ -6,6 +6,18 @@ export class ReplySlot {
   next: ReplySlot | null = null
   held: Buffer[] | null = null
   finished = false
+  /** Some of its bytes are out, and not all. */
+  begun = false
+  /** Its bytes are dropped: CLIENT REPLY OFF or SKIP. Its place in the order stays. */
+  muted = false
+}
+
+class PushSlot extends ReplySlot {
+  constructor(bytes: Buffer) {
+    super()
+    this.finished = true
+    this.held = [bytes]
+  }
 }
 
 export interface ReplySink {
@@ -17,7 +29,12 @@ export interface ReplySink {
 export class ReplyQueue {
   /** Slots not finished or not delivered. */
   length = 0
+  /** Whether the replies to what comes now are dropped. Pushes are not. */
+  muted = false
+  /** Of pushes that wait for the end of a reply. */
+  pushBytes = 0
   #first: ReplySlot | null = null
+  #captured: Buffer[] | null = null
   #last: ReplySlot | null = null
   #sink: ReplySink
 
@@ -26,6 +43,7 @@ export class ReplyQueue {
   }
 
   push(slot: ReplySlot): void {
+    slot.muted = this.muted
     if (this.#last === null) this.#first = slot
     else this.#last.next = slot
     this.#last = slot
@@ -38,18 +56,28 @@ export class ReplyQueue {
   }
 
   deliver(slot: ReplySlot, buf: Buffer, from: number, to: number, ended: boolean): void {
-    if (this.#first === slot) this.#sink.write(buf, from, to)
+    if (slot.muted) {
+      // Nothing of it is ever sent.
+    } else if (this.#first === slot) this.#sink.write(buf, from, to)
     else {
       slot.held ??= []
       slot.held.push(buf.subarray(from, to))
     }
-    if (!ended) return
+    if (!ended) {
+      slot.begun = !slot.muted && this.#first === slot
+      return
+    }
     slot.finished = true
     if (this.#first === slot) this.#advance()
   }
 
   /** A reply that is known already. */
   answer(bytes: Buffer): void {
+    if (this.#captured !== null) {
+      this.#captured.push(bytes)
+      return
+    }
+    if (this.muted) return
     if (this.#first === null) {
       this.#sink.write(bytes, 0, bytes.length)
       return
@@ -57,6 +85,48 @@ export class ReplyQueue {
     const slot = new ReplySlot()
     this.push(slot)
     this.deliver(slot, bytes, 0, bytes.length, true)
+  }
+
+  /** What is answered within `run`, which only answers at once: for a reply that becomes part of another one. */
+  capture(run: () => void): Buffer {
+    this.#captured = []
+    try {
+      run()
+      return Buffer.concat(this.#captured)
+    } finally {
+      this.#captured = null
+    }
+  }
+
+  /** Bytes that are no reply: a push. Out at once, but never inside a reply, whatever is muted. */
+  interject(bytes: Buffer): void {
+    const first = this.#first
+    if (first === null || !first.begun) {
+      this.#sink.write(bytes, 0, bytes.length)
+      return
+    }
+    this.pushBytes += bytes.length
+    // Behind those that wait there already.
+    if (first.next instanceof PushSlot) {
+      first.next.held?.push(bytes)
+      return
+    }
+    const behind = new PushSlot(bytes)
+    behind.next = first.next
+    first.next = behind
+    if (this.#last === first) this.#last = behind
+    this.length++
+  }
+
+  /** Bytes that are no reply, behind everything that is owed now. */
+  follow(bytes: Buffer): void {
+    if (this.#last === null) {
+      this.#sink.write(bytes, 0, bytes.length)
+      return
+    }
+    this.#last.next = new PushSlot(bytes)
+    this.#last = this.#last.next
+    this.length++
   }
 
   #advance(): void {
@@ -68,6 +138,8 @@ export class ReplyQueue {
       if (slot?.held) {
         for (const bytes of slot.held) this.#sink.write(bytes, 0, bytes.length)
         slot.held = null
+        slot.begun = true
+        if (slot instanceof PushSlot) this.pushBytes = 0
       }
     }
     if (slot !== null) return

@@ -11,7 +11,7 @@ import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import type { DbKey } from './command-keys.ts'
 import type { Core } from './core.ts'
 import type { LanePair } from './lane-pair.ts'
-import { Stripe } from './order-board.ts'
+import { readFlags } from './order-board.ts'
 import { covered } from './sided-read.ts'
 
 /** What is to be asked again: `frame` holds `replies` whole commands. */
@@ -123,7 +123,9 @@ export class SecondLooks {
 
 /** Whether the sides have to agree about these keys now: no copy under way, nothing known to differ. */
 function quiet({ traffic, board }: Core, keys: readonly DbKey[]): boolean {
-  return traffic.mirrored && keys.every(({ db, key }) => board.flags[stripeOf(key, 0, key.length, db)] === Stripe.free)
+  return (
+    traffic.mirrored && keys.every(({ db, key }) => ((board.flags[stripeOf(key, 0, key.length, db)] as number) & readFlags) === 0)
+  )
 }
 
 interface Arriving {

@@ -20,6 +20,8 @@ export class Traffic {
   /** The side whose data is the truth. */
   authority: Side = 'source'
   follower: Side = 'target'
+  /** How often the authority has changed: what was begun before may count for nothing afterwards. */
+  flips = 0
   /** Whether writes go to both sides. */
   mirrored = false
   /** Whether the reply is the authority's alone, so that runs of commands can be carried together. */
@@ -51,7 +53,9 @@ export class Traffic {
 
   apply(wish: TrafficWish): void {
     this.wish = wish
-    this.authority = authorityOf(wish)
+    const authority = authorityOf(wish)
+    if (authority !== this.authority) this.flips++
+    this.authority = authority
     this.follower = otherSide(this.authority)
     this.mirrored = wish.phase !== 'observe' && wish.phase !== 'complete'
     this.authoritative = wish.writePolicy === 'old-authoritative' || wish.writePolicy === 'new-authoritative'

@@ -20,6 +20,12 @@ export interface OneOrBlock {
   readonly replies: number
 }
 
+/** What one database had before the write. */
+interface PreImage {
+  readonly db: number
+  readonly payloads: readonly Payload[]
+}
+
 type Outcome = { readonly side: Side; readonly bytes: Buffer | null }
 
 export function twoPhaseWrite(
@@ -41,8 +47,7 @@ export function twoPhaseWrite(
   // The write reaches the lanes only when its pre-image is read: what the client sent behind it must not overtake it.
   client.holdBack()
   const ticket = board.hold(stripes)
-  const owned = ownKeys(keys).map(({ key }) => key)
-  void new TwoPhase(core, lanes, client, slot, ticket, client.db, client.context).run(write, owned)
+  void new TwoPhase(core, lanes, client, slot, ticket).run(write, ownKeys(keys))
   return 'sent'
 }
 
@@ -52,34 +57,32 @@ class TwoPhase {
   readonly #client: Client
   readonly #slot: ReplySlot
   readonly #ticket: Ticket
-  readonly #db: number
   readonly #context: number
 
-  constructor(core: Core, lanes: Lanes, client: Client, slot: ReplySlot, ticket: Ticket, db: number, context: number) {
+  constructor(core: Core, lanes: Lanes, client: Client, slot: ReplySlot, ticket: Ticket) {
     this.#core = core
     this.#lanes = lanes
     this.#client = client
     this.#slot = slot
     this.#ticket = ticket
-    this.#db = db
-    this.#context = context
+    this.#context = client.context
   }
 
-  async run(write: OneOrBlock, keys: readonly Buffer[]): Promise<void> {
+  async run(write: OneOrBlock, keys: readonly DbKey[]): Promise<void> {
     const answer = await this.#attempt(write, keys).catch((error: Error) => this.#aborted(error.message))
     this.#core.board.finish(this.#ticket)
     this.#client.replies.deliver(this.#slot, answer, 0, answer.length, true)
     this.#client.goOn()
   }
 
-  async #attempt(write: OneOrBlock, keys: readonly Buffer[]): Promise<Buffer> {
+  async #attempt(write: OneOrBlock, keys: readonly DbKey[]): Promise<Buffer> {
     const { authority, follower } = this.#core.traffic
     for (const side of [authority, follower]) {
       if (!this.#core.accepts(this.#client.pair.lane(side))) return this.#aborted(`${side} is not reachable, nothing was sent`)
     }
     await Promise.all([this.#quiet(authority), this.#quiet(follower)])
-    const before = keys.length === 0 ? [] : await readPayloads(this.#lanes.lane(authority), this.#db, keys)
-    const unread = before.find((payload) => payload.error !== null)
+    const before = await this.#read(authority, keys)
+    const unread = before.flatMap(({ payloads }) => payloads).find((payload) => payload.error !== null)
     if (unread !== undefined) return this.#aborted(`${authority}: ${unread.error}`)
     const [first, second] = await Promise.all([this.#send(authority, write), this.#send(follower, write)])
     if (first.bytes !== null && second.bytes !== null && isError(first.bytes) === isError(second.bytes)) {
@@ -90,6 +93,16 @@ class TwoPhase {
     for (const outcome of applied) await this.#takeBack(outcome.side, before)
     const failed = [first, second].find((outcome) => outcome.bytes === null || isError(outcome.bytes)) as Outcome
     return this.#aborted(`${failed.side}: ${failed.bytes === null ? 'connection lost' : failed.bytes.toString().slice(1).trim()}`)
+  }
+
+  /** By database. */
+  #read(side: Side, keys: readonly DbKey[]): Promise<PreImage[]> {
+    const dbs = [...new Set(keys.map(({ db }) => db))]
+    const read = async (db: number): Promise<PreImage> => {
+      const own = keys.filter((key) => key.db === db).map(({ key }) => key)
+      return { db, payloads: await readPayloads(this.#lanes.lane(side), db, own) }
+    }
+    return Promise.all(dbs.map(read))
   }
 
   #quiet(side: Side): Promise<void> {
@@ -106,21 +119,20 @@ class TwoPhase {
   }
 
   /** A side that cannot be put back is put right by the journal: the other side has the value as it was. */
-  async #takeBack(side: Side, before: readonly Payload[]): Promise<void> {
-    const lost = (): string[] => before.map(() => 'lost')
-    const outcomes = this.#lanes.orphaned(side)
-      ? lost()
-      : await writePayloads(this.#lanes.lane(side), this.#db, before).catch(lost)
-    outcomes.forEach((error, i) => {
-      const key = (before[i] as Payload).key
-      if (error !== null)
-        this.#core.journal.mark(this.#db, key, otherSide(side), `two-phase write could not be taken back: ${error}`)
-    })
+  async #takeBack(side: Side, before: readonly PreImage[]): Promise<void> {
+    for (const { db, payloads } of before) {
+      const lost = (): string[] => payloads.map(() => 'lost')
+      const outcomes = this.#lanes.orphaned(side) ? lost() : await writePayloads(this.#lanes.lane(side), db, payloads).catch(lost)
+      outcomes.forEach((error, i) => {
+        const { key } = payloads[i] as Payload
+        if (error !== null) this.#core.journal.mark(db, key, otherSide(side), `two-phase write could not be taken back: ${error}`)
+      })
+    }
   }
 
-  #doubt(keys: readonly Buffer[]): void {
+  #doubt(keys: readonly DbKey[]): void {
     const { journal, traffic } = this.#core
-    for (const key of keys) journal.mark(this.#db, key, traffic.authority, 'the two sides answered differently')
+    for (const { db, key } of keys) journal.mark(db, key, traffic.authority, 'the two sides answered differently')
   }
 
   #aborted(why: string): Buffer {

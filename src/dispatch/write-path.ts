@@ -3,30 +3,42 @@
  * command is sent or nothing; `parked` means nothing was, and the client is woken to try the same command again.
  */
 import { type ArgView, argBytes, argInteger } from '../commands/arg-view.ts'
-import { tellsEffect } from '../commands/effects.ts'
+import { mayWake } from '../commands/blocking.ts'
+import { companionOf, plainBetween, tellsEffect } from '../commands/effects.ts'
 import { rewrite } from '../commands/rewrite.ts'
 import { arityOk, type CommandSpec, Kind } from '../commands/spec.ts'
 import { encodeCommand } from '../resp/encode.ts'
+import { sides } from '../routing/modes.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { Waiter } from '../upstream/waiter.ts'
 import { AuthorityWrite } from './authority-write.ts'
 import { Batch } from './batch.ts'
 import type { Client } from './client.ts'
-import { type DbKey, keysOf, ownKeys, stripesOf } from './command-keys.ts'
+import { changedKeys, type DbKey, keysOf, ownKeys, stripesOf } from './command-keys.ts'
 import type { Core } from './core.ts'
 import { EffectWrite } from './effect-write.ts'
 import type { Frame, Sent } from './frame.ts'
 import type { Lanes } from './lanes.ts'
+import { MeantWrite } from './meant-write.ts'
 import { Stripe } from './order-board.ts'
 import { followerKnows, PolicyWrite } from './policy-write.ts'
+import type { ScriptCall, ScriptPath } from './script-path.ts'
 import { twoPhaseWrite } from './two-phase.ts'
 
 /** How one write is carried, before anybody looks at who is up. */
 export type Carriage =
   /** The same bytes to both sides. */
-  | { readonly how: 'both'; readonly frame: Frame; readonly compared: boolean }
-  /** To the authority only; its keys are copied afterwards. `unknownKeys`: why the keys cannot be named. */
-  | { readonly how: 'copy'; readonly unknownKeys: string | null }
+  | { readonly how: 'both'; readonly frame: Frame; readonly compared: boolean; readonly script?: ScriptCall }
+  /**
+   * To the authority only; the follower gets its effect, or its keys are copied afterwards. `unknownKeys`: why the keys cannot be named.
+   * `instead`: what the authority gets in its place, its expiry absolute; owned.
+   */
+  | { readonly how: 'copy'; readonly unknownKeys: string | null; readonly script?: ScriptCall; readonly instead?: Instead }
+
+export interface Instead {
+  readonly argv: readonly Buffer[]
+  readonly frame: Frame
+}
 
 /** Arguments that Ferry cannot read: the authority says what is wrong; should it take them, anything may have changed. */
 const senseless: Carriage = { how: 'copy', unknownKeys: 'a command whose keys could not be found' }
@@ -34,36 +46,66 @@ const senseless: Carriage = { how: 'copy', unknownKeys: 'a command whose keys co
 /** How often a write looks whether its keys have been healed. */
 const healedPollMs = 5
 
+const argvOf = (args: ArgView): Buffer[] => Array.from({ length: args.argc }, (_, i) => Buffer.from(argBytes(args, i)))
+
 export class WritePath {
+  readonly scripts: ScriptPath
   readonly #core: Core
   readonly #service: Lanes
   /** The client whose command on all keys may pass the gate that was closed for it. */
   #passes: Client | null = null
 
-  constructor(core: Core, service: Lanes) {
+  constructor(core: Core, service: Lanes, scripts: ScriptPath) {
     this.#core = core
     this.#service = service
+    this.scripts = scripts
   }
 
   write(client: Client, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
+    const sent = this.#send(client, spec, args, frame)
+    if (sent === 'sent' && this.#core.board.awaited > 0 && mayWake(spec)) this.#wakeBlocked(spec, args, client.db)
+    return sent
+  }
+
+  /** What blocked clients do about it is sent right behind it. */
+  #wakeBlocked(spec: CommandSpec, args: ArgView, db: number): void {
+    const keys = spec.kind === Kind.WriteGlobal ? null : keysOf(spec, args, db)
+    const anything = keys?.length === 0 && (spec.kind === Kind.Script || spec.kind === Kind.Unknown)
+    this.#core.waits.written(anything ? null : keys)
+  }
+
+  #send(client: Client, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
     const { board, traffic } = this.#core
     const authority = this.#core.authorityLane(client.pair)
-    if (!traffic.mirrored) return this.#single(client, authority, frame)
+    if (!traffic.mirrored) {
+      this.scripts.heard(spec, args, frame)
+      return this.#single(client, authority, frame)
+    }
     if (this.#passes === client && spec.kind === Kind.WriteGlobal) return this.#everywhere(client, spec, args, frame)
     if (board.gates > 0) {
       board.parkAtGate(client)
       return 'parked'
     }
-    if (spec.kind === Kind.WriteGlobal) return this.#barrier(client, spec)
+    if (spec.kind === Kind.WriteGlobal) return this.barrier(client, spec.name === 'swapdb')
     const understood = keysOf(spec, args, client.db)
     const carriage = understood === null ? senseless : this.#carriage(spec, args, frame, understood)
     const keys = understood ?? []
     const stripes = stripesOf(keys)
     if (!this.admits(client, stripes) || this.awaitsTruth(client, keys)) return 'parked'
+    this.#core.intents?.keys(keys)
     if (traffic.partsMislead) this.mark(keys, 'written before it was copied')
+    if (spec.kind === Kind.BothKeyless) {
+      this.scripts.heard(spec, args, frame)
+      if (spec.name.startsWith('function|')) return this.scripts.library(client, spec, frame)
+    }
+    if (carriage.script !== undefined) {
+      if (carriage.how === 'copy') return this.#script(client, carriage.script, keys, frame)
+      this.#provideBoth(client, carriage.script)
+      this.spreadDoubt(keys, stripes)
+    }
     if (carriage.how === 'copy') {
       return (
-        this.#byEffect(client, spec, args, keys, stripes, frame) ??
+        this.#byEffect(client, spec, carriage.instead ?? { argv: argvOf(args), frame }, keys, stripes) ??
         this.#authorityOnly(client, spec, keys, carriage.unknownKeys, frame)
       )
     }
@@ -72,8 +114,8 @@ export class WritePath {
     if (traffic.wish.writePolicy === 'two-phase-commit') {
       return twoPhaseWrite(this.#core, this.#service, client, { frame: carriage.frame, replies: 1 }, keys, stripes)
     }
-    if (!traffic.authoritative) return this.#policyWrite(client, carriage.frame, keys, stripes)
-    return this.#both(client, carriage.frame, keys, stripes, carriage.compared)
+    if (!traffic.authoritative) return this.#policyWrite(client, carriage, keys, stripes)
+    return this.#both(client, spec, carriage.frame, keys, stripes, carriage.compared)
   }
 
   /** How one command inside a transaction is carried: the bytes for it, its keys, and whether the follower may not run it. */
@@ -118,7 +160,8 @@ export class WritePath {
 
   /** Whether this command may go to a side that is not the authority while the authority is away: it needs nobody to tell what it did. */
   suitsEitherSide(spec: CommandSpec, args: ArgView, frame: Frame, db: number): boolean {
-    if (spec.kind === Kind.WriteGlobal) return false
+    // Subscribers are with the authority: a message that the follower alone gets would reach none of them.
+    if (spec.kind === Kind.WriteGlobal || spec.kind === Kind.Publish || spec.kind === Kind.BothKeyless) return false
     const keys = keysOf(spec, args, db)
     if (keys === null || !followerKnows(this.#core, keys)) return false
     return this.#carriage(spec, args, frame, keys).how === 'both'
@@ -133,6 +176,8 @@ export class WritePath {
   #carriage(spec: CommandSpec, args: ArgView, frame: Frame, keys: readonly DbKey[]): Carriage {
     const both: Carriage = { how: 'both', frame, compared: true }
     if (!arityOk(spec, args.argc)) return both
+    if (!this.#core.effects && (spec.kind === Kind.WriteByArguments || spec.kind === Kind.WriteByCopy))
+      return { ...both, compared: false }
     switch (spec.kind) {
       case Kind.WritePlain:
       case Kind.WriteMovable:
@@ -144,7 +189,7 @@ export class WritePath {
       case Kind.WriteByArguments:
         return this.#byArguments(spec, args, frame, both)
       case Kind.Script:
-        return { how: 'copy', unknownKeys: keys.length === 0 ? `${spec.name} without declared keys` : null }
+        return this.#scriptCarriage(spec, args, frame, keys, both)
       case Kind.Unknown:
         return { how: 'copy', unknownKeys: 'a command that Ferry does not know' }
       default:
@@ -152,14 +197,37 @@ export class WritePath {
     }
   }
 
+  #scriptCarriage(spec: CommandSpec, args: ArgView, frame: Frame, keys: readonly DbKey[], both: Carriage): Carriage {
+    const script = this.scripts.callOf(spec, args, frame)
+    if (this.scripts.reruns(script)) return { ...both, script }
+    return { how: 'copy', unknownKeys: keys.length === 0 ? `${spec.name} without declared keys` : null, script }
+  }
+
+  /** A script on the authority alone; parked until what it writes can be seen. */
+  #script(client: Client, call: ScriptCall, keys: readonly DbKey[], frame: Frame): Sent {
+    if (!this.scripts.admits(client, [call])) return 'parked'
+    this.mark(keys, 'a script runs on the authority, its keys are copied')
+    return this.scripts.write(client, call, keys, frame)
+  }
+
+  #provideBoth(client: Client, call: ScriptCall): void {
+    for (const side of sides) this.scripts.provide(client.pair.lane(side), client.context, call)
+  }
+
   #byArguments(spec: CommandSpec, args: ArgView, frame: Frame, both: Carriage): Carriage {
     const nowMs = Date.now() + this.#service.lane(this.#core.traffic.authority).clockOffsetMs
     const rewritten = rewrite(spec, args, nowMs)
-    if (rewritten.how === 'plain' || rewritten.how === 'read') return both
+    const { authority, follower } = this.#core.traffic
+    const plain =
+      rewritten.how !== 'copy' &&
+      plainBetween(spec.name, args, this.#service.lane(authority).server, this.#service.lane(follower).server)
+    if (rewritten.how === 'plain' || rewritten.how === 'read') return plain ? both : { how: 'copy', unknownKeys: null }
     // A large value is not there in one piece to be written anew.
     if (rewritten.how === 'copy' || frame.pieces !== null) return { how: 'copy', unknownKeys: null }
     const bytes = encodeCommand(rewritten.argv)
-    return { how: 'both', frame: { buf: bytes, start: 0, end: bytes.length, pieces: null }, compared: true }
+    const instead = { buf: bytes, start: 0, end: bytes.length, pieces: null }
+    if (plain) return { how: 'both', frame: instead, compared: true }
+    return { how: 'copy', unknownKeys: null, instead: { argv: rewritten.argv.map((word) => Buffer.from(word)), frame: instead } }
   }
 
   #single(client: Client, lane: Lane, frame: Frame): Sent {
@@ -169,26 +237,45 @@ export class WritePath {
     return 'sent'
   }
 
-  #both(client: Client, frame: Frame, keys: readonly DbKey[], stripes: readonly number[], compared: boolean): Sent {
+  #both(
+    client: Client,
+    spec: CommandSpec,
+    frame: Frame,
+    keys: readonly DbKey[],
+    stripes: readonly number[],
+    compared: boolean,
+  ): Sent {
     const { traffic } = this.#core
-    const batch = new Batch(this.#core, client, traffic.authority, compared, frame.buf, frame.start, frame.end, 1)
-    if (frame.pieces !== null) batch.keys = ownKeys(keys)
-    client.replies.push(batch)
-    this.#put(this.#core.authorityLane(client.pair), client, frame, batch)
+    const write = MeantWrite.suits(spec)
+      ? new MeantWrite(this.#core, client, spec, ownKeys(keys))
+      : this.#batch(client, frame, keys, compared)
+    client.replies.push(write)
+    this.#put(this.#core.authorityLane(client.pair), client, frame, write)
     const context = client.context
     // The lane of now: the sides may have changed places by the time its turn comes.
     const follower = client.pair.lane(traffic.follower)
     const follow = (): void => {
-      if (this.#core.accepts(follower)) this.#putAs(follower, context, frame, batch)
-      else batch.skipFollower('the follower was not reachable')
+      if (this.#core.accepts(follower)) this.#putAs(follower, context, frame, write)
+      else write.skipFollower('the follower was not reachable')
     }
     this.afterOthers(stripes, follow)
     return 'sent'
   }
 
-  #policyWrite(client: Client, frame: Frame, keys: readonly DbKey[], stripes: readonly number[]): Sent {
+  #batch(client: Client, frame: Frame, keys: readonly DbKey[], compared: boolean): Batch {
+    const batch = new Batch(this.#core, client, this.#core.traffic.authority, compared, frame.buf, frame.start, frame.end, 1)
+    if (frame.pieces !== null) batch.keys = ownKeys(keys)
+    return batch
+  }
+
+  #policyWrite(
+    client: Client,
+    { frame, compared }: { frame: Frame; compared: boolean },
+    keys: readonly DbKey[],
+    stripes: readonly number[],
+  ): Sent {
     const { traffic } = this.#core
-    const write = new PolicyWrite(this.#core, client, keys)
+    const write = new PolicyWrite(this.#core, client, keys, compared)
     client.replies.push(write)
     const authority = this.#core.authorityLane(client.pair)
     if (this.#core.accepts(authority)) this.#put(authority, client, frame, write)
@@ -205,28 +292,38 @@ export class WritePath {
     return 'sent'
   }
 
-  /** Where the reply will tell what to do on the follower; null where it will not. */
+  /** Where the reply, or a small read right behind the command, will tell what to do on the follower; null where neither will. */
   #byEffect(
     client: Client,
     spec: CommandSpec,
-    args: ArgView,
+    { argv, frame }: Instead,
     keys: readonly DbKey[],
     stripes: readonly number[],
-    frame: Frame,
   ): Sent | null {
     if (frame.pieces !== null || keys.length === 0) return null
-    const argv = Array.from({ length: args.argc }, (_, i) => Buffer.from(argBytes(args, i)))
-    if (!tellsEffect(spec.name, argv)) return null
+    const { traffic, board } = this.#core
+    // The service's own user may ask a server what it is, where the client's may not.
+    const [authority, follower] = [this.#service.lane(traffic.authority).server, this.#service.lane(traffic.follower).server]
+    const told = tellsEffect(spec.name, argv, follower)
+    const beside = told ? null : companionOf(spec.name, argv)
+    if (!told && beside === null) return null
     this.noteUnseen(client, keys)
-    const write = new EffectWrite(this.#core, client, spec.name, argv, ownKeys(keys), this.#core.board.reserve(stripes))
+    const command = { name: spec.name, argv, keys: ownKeys(keys), authority, follower }
+    const write = new EffectWrite(this.#core, client, command, board.reserve(stripes), beside !== null)
     client.replies.push(write)
-    this.#put(this.#core.authorityLane(client.pair), client, frame, write)
+    const lane = this.#core.authorityLane(client.pair)
+    this.#put(lane, client, frame, write)
+    if (beside !== null && write.companion !== null) {
+      lane.send(beside, 0, beside.length, write.companion, 1)
+      this.#core.counters.sides[lane.side].commands++
+    }
     return 'sent'
   }
 
   #authorityOnly(client: Client, spec: CommandSpec, keys: readonly DbKey[], unknownKeys: string | null, frame: Frame): Sent {
     const lane = this.#core.authorityLane(client.pair)
-    this.mark(keys, `${spec.name} runs on the authority, its keys are copied`)
+    this.mark(changedKeys(spec, keys), `${spec.name} runs on the authority, its keys are copied`)
+    if (unknownKeys !== null) this.#core.intents?.doubt(unknownKeys)
     const write = new AuthorityWrite(this.#core, client, lane.side, unknownKeys)
     client.replies.push(write)
     this.#put(lane, client, frame, write)
@@ -235,11 +332,11 @@ export class WritePath {
 
   /**
    * FLUSHALL and its like: closes the gate to all writes, waits for what is under way, and lets this client alone pass. Several pairs
-   * have no order among them, and SWAPDB gives keys other names: then what is under way is all that was sent.
+   * have no order among them, and SWAPDB gives keys other names: then what is under way is all that was sent (`unordered`).
    */
-  #barrier(client: Client, spec: CommandSpec): Sent {
+  barrier(client: Client, unordered: boolean): Sent {
     const { board, lastPair } = this.#core
-    const dry = lastPair !== null || spec.name === 'swapdb'
+    const dry = lastPair !== null || unordered
     const pass = (): void => {
       this.#passes = client
       client.unpark()
@@ -258,8 +355,31 @@ export class WritePath {
   }
 
   #everywhere(client: Client, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
-    const { board, journal, traffic, lastPair } = this.#core
     this.#passes = null
+    this.noteGlobal(client, spec, args)
+    // What is dirty stays so: the copy that heals it finds the key gone and removes it.
+    const sent = this.#both(client, spec, frame, [], [], true)
+    this.reopen(client)
+    return sent
+  }
+
+  /** Whether the gate was closed for this client; it passes once, and calls `reopen` when all is sent. */
+  enter(client: Client): boolean {
+    if (this.#passes !== client) return false
+    this.#passes = null
+    return true
+  }
+
+  reopen(client: Client): void {
+    const { board, lastPair } = this.#core
+    if (lastPair === null) board.openGate()
+    else client.pair.source.whenAnswered(() => client.pair.target.whenAnswered(() => board.openGate()))
+  }
+
+  /** What a command on all keys means for what is known of the keys. Before it is sent. */
+  noteGlobal(client: Client, spec: CommandSpec, args: ArgView): void {
+    const { journal, traffic } = this.#core
+    this.#core.intents?.doubt(`${spec.name} was under way`)
     if (this.#core.followerLane(client.pair) === null)
       this.#core.doubtAll('a command on all keys ran while the follower was away')
     if (spec.name === 'swapdb') {
@@ -267,17 +387,13 @@ export class WritePath {
       // A scan that is under way would miss what came to a database it has passed.
       if (!traffic.covered) this.#core.doubtAll('databases were swapped before everything was copied')
     }
-    // What is dirty stays so: the copy that heals it finds the key gone and removes it.
-    const sent = this.#both(client, frame, [], [], true)
-    if (lastPair === null) board.openGate()
-    else client.pair.source.whenAnswered(() => client.pair.target.whenAnswered(() => board.openGate()))
-    return sent
   }
 
   /** A value may flow from a key that the follower does not have right to one that it has: then that one is in doubt too. */
   spreadDoubt(keys: readonly DbKey[], stripes: readonly number[]): void {
     const { board, traffic } = this.#core
-    const doubted = !traffic.covered || stripes.some((stripe) => ((board.flags[stripe] as number) & Stripe.dirty) !== 0)
+    const unsure = !traffic.covered || this.#core.unseenScripts > 0
+    const doubted = unsure || stripes.some((stripe) => ((board.flags[stripe] as number) & Stripe.dirty) !== 0)
     if (doubted) this.mark(keys, 'computed from keys that were not equal on both sides yet')
   }
 

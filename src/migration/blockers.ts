@@ -7,6 +7,8 @@ export interface Situation {
   readonly resyncReason: string | null
   readonly dirtyKeys: number
   readonly failedKeys: number
+  /** Why the target may lack functions that the source has, or null. */
+  readonly functionProblem: string | null
   readonly sourceUp: boolean
   readonly targetUp: boolean
   readonly moverRunning: boolean
@@ -40,6 +42,7 @@ export function blockersOf(step: Step, now: Situation): string[] {
   if (now.resyncReason !== null) blockers.push(`the whole data set has to be copied again: ${now.resyncReason}`)
   else if (!now.covered) blockers.push('not every key is copied yet: start the mover and let it finish')
   if (now.failedKeys > 0) blockers.push(`${now.failedKeys} keys could not be copied: see \`ferry errors list\`, then replay them`)
+  if (now.functionProblem !== null) blockers.push(`functions may not be the same on both sides: ${now.functionProblem}`)
   if (now.dirtyKeys > flipDirtyKeysMax) blockers.push(`${now.dirtyKeys} keys are waiting to be healed`)
   return blockers
 }

@@ -38,6 +38,14 @@ export class Flip {
 
   /** `change` makes the flip, at the one moment when nothing is under way and both sides are equal. */
   async run(change: () => void): Promise<FlipResult> {
+    try {
+      return await this.#run(change)
+    } finally {
+      for (const listener of this.#core.flipListeners) listener.over?.()
+    }
+  }
+
+  async #run(change: () => void): Promise<FlipResult> {
     const { journal } = this.#core
     let reason = ''
     await Promise.all(this.#core.flipListeners.map((listener) => listener.prepare(otherSide(this.#core.traffic.authority))))
@@ -73,6 +81,9 @@ export class Flip {
       while (performance.now() < deadlineMs) {
         if (!(await this.#dry(deadlineMs))) return 'commands were not answered in time'
         if (journal.size === 0 && board.openTickets === 0) {
+          if (!(await this.#fenced(deadlineMs))) return 'what the servers had sent did not arrive in time'
+          // An expiry may have been told meanwhile.
+          if (journal.size > 0 || board.openTickets > 0) continue
           change()
           return ''
         }
@@ -80,21 +91,31 @@ export class Flip {
       }
       return `${journal.size} keys could not be healed in time`
     } finally {
+      for (const listener of this.#core.flipListeners) listener.unfence?.()
       board.openGate()
     }
   }
 
+  async #fenced(deadlineMs: number): Promise<boolean> {
+    const fences = this.#core.flipListeners.map((listener) => listener.fence?.())
+    return this.#inTime(Promise.all(fences), deadlineMs)
+  }
+
   async #dry(deadlineMs: number): Promise<boolean> {
     const answered = sides.map((side) => new Promise<boolean>((resolve) => this.#lanes.whenAnswered(side, () => resolve(true))))
+    return this.#inTime(Promise.all(answered), deadlineMs)
+  }
+
+  #inTime(done: Promise<unknown>, deadlineMs: number): Promise<boolean> {
     const late = new Promise<boolean>((resolve) =>
       setTimeout(() => resolve(false), Math.max(1, deadlineMs - performance.now())).unref(),
     )
-    return Promise.race([Promise.all(answered).then(() => true), late])
+    return Promise.race([done.then(() => true), late])
   }
 
   /** What the journal still holds, copied here and now: the healing itself waits at the gate like everybody else. */
   async #heal(): Promise<void> {
-    const { journal, turn } = this.#core
+    const { journal } = this.#core
     const entries = journal.take(flipDirtyKeysMax, Number.POSITIVE_INFINITY)
     const first = entries[0]
     if (first === undefined) return this.#until(() => false, 2)
@@ -110,7 +131,7 @@ export class Flip {
     if (outcome.lost !== null) await this.#until(() => false, lostPauseMs)
     const again = new Set([...outcome.busy, ...outcome.unknown, ...outcome.failed.map(({ key }) => key)])
     entries.forEach((entry: DirtyEntry, i) => {
-      if (again.has(entry.key)) journal.postpone(entry, turn.nowMs)
+      if (again.has(entry.key)) journal.giveBack(entry)
       else journal.healed(entry, generations[i] as number)
     })
   }

@@ -54,15 +54,20 @@ export class Migration {
     this.record = record
   }
 
-  /** Takes up what a former process left: after an unclean stop, nothing it had in flight can be trusted. */
-  recover(clean: boolean): void {
+  /**
+   * Takes up what a former process left. After an unclean stop the keys that it had in flight are in the journal by now; `unknown`: why they
+   * are not, then nothing is trusted. A copy that was under way is begun anew.
+   */
+  recover(clean: boolean, unknown: string | null): void {
     const { journal, traffic } = this.#core
     traffic.apply(this.#wish())
     traffic.cover(this.record.coveredSlots)
-    if (this.record.resyncReason !== null) this.#core.doubtAll(this.record.resyncReason)
-    if (!clean && traffic.mirrored) {
+    const doubted = this.record.resyncReason ?? journal.resyncReason
+    const reason = unknown ?? (this.record.moving || doubted !== null ? 'not everything was copied yet' : null)
+    if (doubted !== null) this.#core.doubtAll(doubted)
+    if (!clean && traffic.mirrored && reason !== null) {
       this.#store.clearCheckpoint('mover')
-      this.#core.doubtAll('Ferry was not stopped in order: writes in flight may have reached one side only')
+      this.#core.doubtAll(`Ferry was not stopped in order, and ${reason}`)
     }
     if (!traffic.mirrored) journal.clear()
     else if (this.record.moving || journal.resyncReason !== null) this.startCopy()
@@ -87,6 +92,7 @@ export class Migration {
       resyncReason: journal.resyncReason,
       dirtyKeys: journal.size,
       failedKeys: this.#store.countFailed(),
+      functionProblem: this.#core.libraries.problem,
       sourceUp: this.#lanes.lane('source').up,
       targetUp: this.#lanes.lane('target').up,
       moverRunning: this.#job.state === 'running',
@@ -387,6 +393,12 @@ export class Migration {
   #wish(): TrafficWish {
     const { phase, writePolicy, readMode, readPercentage, ratioBy, tenants } = this.record
     return { phase, writePolicy, readMode, readPercentage, ratioBy, tenants }
+  }
+
+  /** A doubt about everything comes from the data path, which does not save it. */
+  saveDoubts(): void {
+    const { journal, traffic } = this.#core
+    if (this.record.resyncReason !== journal.resyncReason || this.record.coveredSlots !== traffic.coveredSlots) this.#save()
   }
 
   #save(): void {

@@ -20,14 +20,16 @@ interface Watched {
   /** What the server had before, where Ferry changed it. */
   former: string | null
   problem: string | null
+  /** Until it is tried again. */
+  waits: boolean
 }
 
 export class ExpiryWatch {
   readonly #core: Core
   readonly #endpoints: Readonly<Record<Side, Endpoint>>
   readonly #watched: Record<Side, Watched> = {
-    source: { client: null, former: null, problem: 'not connected yet' },
-    target: { client: null, former: null, problem: 'not connected yet' },
+    source: { client: null, former: null, problem: 'not connected yet', waits: false },
+    target: { client: null, former: null, problem: 'not connected yet', waits: false },
   }
   #stopped = true
 
@@ -54,7 +56,7 @@ export class ExpiryWatch {
     this.#stopped = true
     for (const side of sides) {
       const { client, former } = this.#watched[side]
-      this.#watched[side] = { client: null, former: null, problem: 'stopped' }
+      this.#watched[side] = { client: null, former: null, problem: 'stopped', waits: false }
       client?.disconnect()
       if (former !== null) await this.#restore(side, former)
     }
@@ -62,6 +64,7 @@ export class ExpiryWatch {
 
   async #connect(side: Side): Promise<void> {
     const watched = this.#watched[side]
+    let client: Redis | null = null
     try {
       const admin = await connectClient(this.#endpoints[side], 'expiry-setting')
       try {
@@ -69,20 +72,25 @@ export class ExpiryWatch {
       } finally {
         admin.disconnect()
       }
-      const client = await connectClient(this.#endpoints[side], 'expiry-watch')
+      client = await connectClient(this.#endpoints[side], 'expiry-watch')
       if (this.#stopped) {
         client.disconnect()
         return
       }
-      watched.client = client
+      // It may have gone since it was ready, which nobody will tell any more.
+      if (client.status !== 'ready') throw new Error('the connection was lost')
+      const ready = client
+      watched.client = ready
       client.on('pmessageBuffer', (_pattern: Buffer, channel: Buffer | string, key: Buffer) =>
         this.#expired(String(channel), key),
       )
-      client.on('close', () => this.#lost(side, client))
+      client.on('close', () => this.#lost(side, ready))
       await client.psubscribe('__keyevent@*__:expired')
       watched.problem = null
       this.#core.unseenExpiries.delete(side)
     } catch (error) {
+      client?.disconnect()
+      watched.client = null
       watched.problem = (error as Error).message
       this.#again(side)
     }
@@ -109,8 +117,13 @@ export class ExpiryWatch {
     this.#again(side)
   }
 
+  /** Whoever is lost while it is being set up is told of twice. */
   #again(side: Side): void {
+    const watched = this.#watched[side]
+    if (watched.waits) return
+    watched.waits = true
     setTimeout(() => {
+      watched.waits = false
       if (!this.#stopped && this.#watched[side].client === null) void this.#connect(side)
     }, retryMs).unref()
   }

@@ -10,6 +10,7 @@ import { otherSide, type Side } from '../routing/modes.ts'
 import { slotCount, slotOf } from '../routing/slot.ts'
 import type { Store } from '../state/store.ts'
 import type { Copier } from './copier.ts'
+import { FunctionCopy } from './functions.ts'
 import { nothingIsOver } from './key-census.ts'
 import { Pace } from './pace.ts'
 import { type MoverLimits, type MoverState, type ProgressSnapshot, Rate } from './progress.ts'
@@ -33,6 +34,7 @@ const reconnectWaitMs = 100
 const failuresMax = 300
 
 export class MoverJob {
+  readonly functions: FunctionCopy
   limits: MoverLimits
   state: MoverState = 'idle'
   range: SlotRange = { from: 0, below: slotCount }
@@ -62,6 +64,7 @@ export class MoverJob {
     this.#lanes = lanes
     this.#copier = copier
     this.#store = store
+    this.functions = new FunctionCopy(core, lanes)
     this.limits = { ...limits }
     this.#pace = new Pace(limits.keysPerSecondMax, performance.now())
   }
@@ -85,6 +88,7 @@ export class MoverJob {
     this.#rates = { keys: new Rate(), bytes: new Rate() }
     this.#counts = { scanned: goesOn ? checkpoint.keysScanned : 0, copied: 0, deleted: 0, retried: 0, failed: 0, bytes: 0 }
     const swept = goesOn && checkpoint.pass === 'sweep'
+    await this.functions.copy()
     try {
       if (sweep && !goesOn) await this.#scan('clear', run, null)
       if (!swept && this.#alive(run)) await this.#scan('copy', run, goesOn ? checkpoint : null)

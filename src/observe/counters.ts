@@ -35,6 +35,8 @@ export class Counters {
   readonly sides: Readonly<Record<Side, SideCounters>> = { source: sideCounters(), target: sideCounters() }
   readonly clients = { open: 0, accepted: 0, refused: 0, bytesIn: 0, bytesOut: 0 }
   readonly journal = { marks: 0, heals: 0, healFailures: 0 }
+  /** Keys that were announced while a script was under way that does not declare them. */
+  readonly scripts = { undeclaredKeys: 0 }
   /** `waitMaxMs` is the longest wait since the process began. */
   readonly holds = { taken: 0, givenUp: 0, waits: 0, waitSumMs: 0, waitMaxMs: 0 }
   readonly mover = { keysScanned: 0, keysCopied: 0, keysDeleted: 0, keysRetried: 0, keysFailed: 0, bytesCopied: 0 }

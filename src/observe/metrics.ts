@@ -251,6 +251,11 @@ const safety: Metric[] = [
     'Attempts to heal a key that failed.',
     ({ counters }) => counters.journal.healFailures,
   ),
+  counter(
+    'ferry_script_undeclared_keys_total',
+    'Keys changed while a script ran that does not declare them; each is copied.',
+    ({ counters }) => counters.scripts.undeclaredKeys,
+  ),
   gauge('ferry_holds_open', 'Keys held at this moment.', ({ status }) => status.journal.openHolds),
   counter('ferry_holds_total', 'Keys held for a copy or an effect.', ({ counters }) => counters.holds.taken),
   counter(

@@ -64,6 +64,8 @@ export function operationsOf(parts: Parts, verifications: Verifications, closed:
     replayErrors: async (ids) => {
       const taken = [...store.takeFailed(ids)]
       for (const { db, key } of taken) core.journal.mark(db, key, core.traffic.authority, 'taken up again from the error queue')
+      // They leave the queue only when the journal has them for good.
+      core.journal.save()
       store.removeFailed(taken.map(({ id }) => id))
       return taken.length
     },

@@ -1,15 +1,20 @@
 /** Everything that one Ferry process is made of, put together. No behaviour: what each part does is in its own file. */
+import { allowableName, allowableNames, isAllowable } from '../commands/allowances.ts'
 import { allCommands } from '../commands/catalogue.ts'
 import { endpointOf } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { Core } from '../dispatch/core.ts'
+import { Intents } from '../dispatch/intents.ts'
 import { Journal } from '../dispatch/journal.ts'
+import { KeyWatch } from '../dispatch/key-watch.ts'
 import { Lanes } from '../dispatch/lanes.ts'
 import { OrderBoard } from '../dispatch/order-board.ts'
 import { ReadPath } from '../dispatch/read-path.ts'
+import { ScriptPath } from '../dispatch/script-path.ts'
 import { Traffic } from '../dispatch/traffic.ts'
 import { TransactionPath } from '../dispatch/transaction-path.ts'
 import { WritePath } from '../dispatch/write-path.ts'
+import { FerryError } from '../errors.ts'
 import { eventsKept } from '../limits.ts'
 import { Flip } from '../migration/flip.ts'
 import { Migration } from '../migration/migration.ts'
@@ -22,17 +27,28 @@ import { Counters } from '../observe/counters.ts'
 import { EventLog } from '../observe/events.ts'
 import { createLatencies } from '../observe/histograms.ts'
 import { ProxyServer } from '../proxy/server.ts'
+import { type Side, sides } from '../routing/modes.ts'
+import { ClientPause } from '../session/client-pause.ts'
 import { DatabaseCheck } from '../session/database-check.ts'
+import { Monitors } from '../session/monitor.ts'
+import { MultiCheck } from '../session/multi-check.ts'
 import type { Session } from '../session/session.ts'
 import type { SessionContext } from '../session/session-context.ts'
+import { Subscribers } from '../session/subscribers.ts'
+import { TrackingRegistry } from '../session/tracking-registry.ts'
+import { IntentLog } from '../state/intent-log.ts'
 import { openStore, type Store } from '../state/store.ts'
 import { Turn } from '../upstream/turn.ts'
+import { isSafe } from './unsafe.ts'
 
 export interface Parts {
   readonly config: Config
   readonly store: Store
   readonly core: Core
   readonly lanes: Lanes
+  readonly intents: Intents | null
+  readonly keyWatch: KeyWatch
+  readonly scripts: ScriptPath
   readonly job: MoverJob
   readonly healer: Healer
   readonly expiries: ExpiryWatch
@@ -63,12 +79,21 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
     events,
     limits: config.limits,
   })
+  core.effects = isSafe('effects')
+  core.journal.remembers = isSafe('journal')
   turn.onTurn = (tookMs) => core.latencies.added.record(tookMs * 1000)
   const lanes = new Lanes(endpoints, turn, events, config.limits.followerTimeoutMs)
-  const copier = new Copier(core, lanes, process.env.FERRY_UNSAFE_NO_HOLD !== '1')
+  rememberStarts(lanes, store)
+  const intents = intentsOf(config.state, core, lanes, store)
+  const copier = new Copier(core, lanes, isSafe('hold'))
   const job = new MoverJob(core, lanes, copier, store, config.mover)
-  const writes = new WritePath(core, lanes)
+  const scripts = new ScriptPath(core, lanes, config.scripts.rerun)
+  const writes = new WritePath(core, lanes, scripts)
   const sessions = new Map<number, Session>()
+  const trackings = new TrackingRegistry()
+  core.flipListeners.push(trackings)
+  const subscribers = new Subscribers(core)
+  core.flipListeners.push(subscribers)
   const shared: SessionContext = {
     core,
     lanes,
@@ -76,7 +101,13 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
     transactions: new TransactionPath(core, lanes, writes),
     reads: new ReadPath(core, config.versions, config.readRepair),
     databases: new DatabaseCheck(core, lanes),
+    multis: new MultiCheck(),
+    subscribers,
+    monitors: new Monitors(config.limits.outputBufferBytes),
     requestLimits: config.limits,
+    trackings,
+    pauses: new ClientPause(),
+    allowed: allowedOf(config.allowCommands),
     sessions,
     infoRows: () => infoRows(parts),
   }
@@ -85,6 +116,9 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
     store,
     core,
     lanes,
+    intents,
+    keyWatch: keyWatchOf(core, lanes),
+    scripts,
     job,
     healer: new Healer(core, lanes, copier, store),
     expiries: new ExpiryWatch(core, endpoints),
@@ -93,7 +127,41 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
     server: new ProxyServer(shared, config.limits.clientsMax),
     startedAtMs: Date.now(),
   }
+  if (intents !== null) intents.saveDoubts = () => parts.migration.saveDoubts()
   return parts
+}
+
+const startsDocument = 'server-starts'
+
+/** So that a server that is started anew while Ferry is not running is noticed by the next process. */
+function rememberStarts(lanes: Lanes, store: Store): void {
+  const known = store.loadDocument(startsDocument) as Partial<Record<Side, string | null>> | null | undefined
+  for (const side of sides) {
+    const runId = known?.[side]
+    if (typeof runId === 'string') lanes.expectRun(side, runId)
+  }
+  lanes.startSeen = (runIds) => store.saveDocument(startsDocument, runIds)
+}
+
+function intentsOf(state: string, core: Core, lanes: Lanes, store: Store): Intents | null {
+  if (state === ':memory:') return null
+  const base = `${state}.intents`
+  return new Intents(core, lanes, store, { file: new IntentLog(base), base }, isSafe('intents'))
+}
+
+function keyWatchOf(core: Core, lanes: Lanes): KeyWatch {
+  const watch = new KeyWatch(core, lanes)
+  core.waits.changes = watch
+  core.flipListeners.push(watch)
+  return watch
+}
+
+/** @throws FerryError for a name that cannot be allowed. */
+function allowedOf(written: readonly string[]): ReadonlySet<string> {
+  const names = written.map(allowableName)
+  const wrong = names.find((name) => !isAllowable(name))
+  if (wrong === undefined) return new Set(names)
+  throw new FerryError('invalid-config', `allowCommands: '${wrong}' is not one of ${allowableNames.join(', ')}`)
 }
 
 function firstRecord(config: Config): MigrationRecord {

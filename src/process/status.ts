@@ -40,10 +40,20 @@ export function statusOf(parts: Parts): StatusDocument {
     divergencesTotal: counters.divergencesTotal,
     holdWaitMaxMs: counters.holds.waitMaxMs,
     verification: { at: record.verifiedAt, differences: record.verifiedDifferences },
-    blockers: [...blockersOf(nextStep(parts), situation), ...(traffic.mirrored ? parts.expiries.problems().map(unseen) : [])],
+    blockers: [...blockersOf(nextStep(parts), situation), ...(traffic.mirrored ? adviceOf(parts) : [])],
     nextSteps: nextStepsOf(situation),
     uptimeSeconds: (Date.now() - parts.startedAtMs) / 1000,
   }
+}
+
+function adviceOf({ expiries, scripts }: Parts): string[] {
+  const advice = expiries.problems().map(unseen)
+  const { problem } = scripts.watch
+  if (problem !== null)
+    advice.push(
+      `advice: keys that scripts do not declare are not seen (${problem}); run \`ferry verify --repair\` before a cut-over`,
+    )
+  return advice
 }
 
 const unseen = (problem: string): string =>

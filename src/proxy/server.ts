@@ -75,7 +75,7 @@ export class ProxyServer {
       accepted.end(encodeError('ERR max number of clients reached'))
       return
     }
-    const socket = adopt(accepted, (chunk) => session.receive(chunk))
+    const socket = adopt(accepted, (buf, start, end) => session.receive(buf, start, end))
     const session: Session = new Session(this.#shared, socket, this.#nextId++, lanes.anonymousPair())
     sessions.set(session.id, session)
     clients.open = sessions.size

@@ -27,6 +27,7 @@ export const replies = {
   zero: Buffer.from(':0\r\n'),
   emptyArray: Buffer.from('*0\r\n'),
   nullBulk: Buffer.from('$-1\r\n'),
+  nullArray: Buffer.from('*-1\r\n'),
   null3: Buffer.from('_\r\n'),
 }
 
@@ -39,6 +40,20 @@ export function encodeBulk(value: Buffer | string): Buffer {
 
 /** An error line; line breaks would split the reply, so they become spaces, as in Redis. */
 export const encodeError = (text: string): Buffer => Buffer.from(`-${text.replace(/[\r\n]+/g, ' ')}${crlf}`)
+
+export const encodeArray = (elements: readonly Buffer[]): Buffer =>
+  Buffer.concat([Buffer.from(`*${elements.length}${crlf}`), ...elements])
+
+/** A set for RESP3, an array for RESP2, as servers do. */
+export const encodeSet = (elements: readonly Buffer[], protocol: number): Buffer =>
+  Buffer.concat([Buffer.from(`${protocol === 3 ? '~' : '*'}${elements.length}${crlf}`), ...elements])
+
+/** Text for people: verbatim for RESP3, a bulk string for RESP2. */
+export function encodeText(text: Buffer | string, protocol: number): Buffer {
+  if (protocol !== 3) return encodeBulk(text)
+  const bytes = typeof text === 'string' ? Buffer.from(text) : text
+  return Buffer.concat([Buffer.from(`=${bytes.length + 4}${crlf}txt:`), bytes, Buffer.from(crlf)])
+}
 
 /** Flat pairs: a map for RESP3, a flat array for RESP2, as servers do. */
 export function encodeMap(pairs: readonly Buffer[], protocol: number): Buffer {

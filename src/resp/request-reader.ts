@@ -12,6 +12,7 @@ import { Found, type RequestLimits, RequestScanner } from './request-scanner.ts'
 
 const LF = 10
 const carryBytesMin = 4096
+const noBytes = Buffer.alloc(0)
 
 interface Remainder {
   buf: Buffer
@@ -33,7 +34,7 @@ export class RequestReader {
   /** What follows an inline command, while the scanner looks at its encoded form. */
   #rest: Remainder | null = null
   /** What follows a large frame in the chunk that ended it. */
-  #afterLarge: { buf: Buffer; position: number } | null = null
+  #afterLarge: { buf: Buffer; position: number; end: number } | null = null
 
   constructor(limits: RequestLimits, queryBufferBytes: number) {
     this.#limits = limits
@@ -50,29 +51,38 @@ export class RequestReader {
     return this.#growing === null ? this.scanner.end - this.scanner.frameStart : this.#growing.length
   }
 
-  /** Hands over the next chunk. Call only after `next` has said `more`. */
-  push(chunk: Buffer): void {
+  /** Hands over what came next. Call only after `next` has said `more`. */
+  push(buf: Buffer, start = 0, end = buf.length): void {
     if (this.#growing !== null) {
-      const stopped = this.#growing.feed(chunk, 0, chunk.length)
-      this.#afterLarge = { buf: chunk, position: stopped }
+      const position = this.#growing.feed(buf, start, end)
+      this.#afterLarge = { buf, position, end }
       return
     }
     const scanner = this.scanner
-    const kept = scanner.end - scanner.frameStart
-    if (kept === 0) {
-      scanner.reset(chunk, 0, chunk.length)
+    if (scanner.end === scanner.frameStart) {
+      scanner.reset(buf, start, end)
       this.#capacity = 0
       return
     }
-    if (scanner.end + chunk.length <= this.#capacity) {
-      chunk.copy(scanner.buf, scanner.end)
-      scanner.end += chunk.length
-      return
-    }
-    const roomy = Buffer.allocUnsafeSlow(Math.max(carryBytesMin, 2 * (kept + chunk.length)))
+    if (scanner.end + end - start > this.#capacity) this.#makeRoom(end - start)
+    scanner.end += buf.copy(scanner.buf, scanner.end, start, end)
+  }
+
+  /** Nothing more will be looked at for now: the buffer that others share is not kept for an unfinished frame, or for none. */
+  letGo(): void {
+    const { scanner } = this
+    if (this.#growing !== null || this.#rest !== null || this.#capacity > 0) return
+    if (scanner.end === scanner.frameStart) scanner.reset(noBytes, 0, 0)
+    else this.#makeRoom(0)
+  }
+
+  /** Moves the unfinished frame into a buffer of its own that has room for `more` bytes. */
+  #makeRoom(more: number): void {
+    const { scanner } = this
+    const kept = scanner.end - scanner.frameStart
+    const roomy = Buffer.allocUnsafeSlow(Math.max(carryBytesMin, 2 * (kept + more)))
     scanner.buf.copy(roomy, 0, scanner.frameStart, scanner.end)
-    chunk.copy(roomy, kept)
-    scanner.moved(roomy, kept + chunk.length)
+    scanner.moved(roomy, kept)
     this.#capacity = roomy.length
   }
 
@@ -106,7 +116,7 @@ export class RequestReader {
     const { buf, frameStart, end } = this.scanner
     this.#growing = new LargeFrame(this.#limits)
     this.#growing.feed(buf, frameStart, end)
-    this.scanner.reset(Buffer.alloc(0), 0, 0)
+    this.scanner.reset(noBytes, 0, 0)
     return this.#growing.problem === '' ? Found.more : this.#fail(this.#growing.problem)
   }
 
@@ -115,8 +125,7 @@ export class RequestReader {
     if (!growing.complete) {
       return growing.length > this.#queryBufferBytes ? this.#fail('Protocol error: query buffer limit reached') : Found.more
     }
-    if (this.#afterLarge !== null)
-      this.scanner.reset(this.#afterLarge.buf, this.#afterLarge.position, this.#afterLarge.buf.length)
+    if (this.#afterLarge !== null) this.scanner.reset(this.#afterLarge.buf, this.#afterLarge.position, this.#afterLarge.end)
     this.#capacity = 0
     this.#afterLarge = null
     this.#growing = null

@@ -1,19 +1,25 @@
 /** What any command may be answered: an error in words for its user, or nothing yet because the authority has to be waited for. */
+import { isAllowable } from '../commands/allowances.ts'
 import { type ArgView, argBytes } from '../commands/arg-view.ts'
-import { blocks } from '../commands/keys.ts'
 import { arityOk, type CommandSpec, Kind } from '../commands/spec.ts'
 import type { Sent } from '../dispatch/frame.ts'
 import { wireError } from '../errors.ts'
 import { encodeError } from '../resp/encode.ts'
 import type { ClientSession } from './client-session.ts'
 
-/** Runs `go` once the authority can be asked; until then the session is parked, for a limited time. */
-export function withAuthority(session: ClientSession, go: () => Sent): Sent {
+/**
+ * Runs `go` once the authority can be asked; until then the session is parked, for a limited time.
+ * @param refused `go` will not be run: the client gets an error instead.
+ */
+export function withAuthority(session: ClientSession, go: () => Sent, refused?: () => void): Sent {
   const { core, lanes } = session.shared
   const lane = core.authorityLane(session.pair)
   if (core.accepts(lane)) return go()
-  const decides = session.pair.doorkeeper ?? lane
-  if (decides.up && !decides.admitted) return answer(session, encodeError(decides.lastError ?? 'NOAUTH Authentication required.'))
+  const notAdmitted = refusalAtDoor(session)
+  if (notAdmitted !== null) {
+    refused?.()
+    return answer(session, notAdmitted)
+  }
   const waitedMs = session.parkedSinceMs === 0 ? 0 : core.turn.nowMs - session.parkedSinceMs
   const leftMs = core.limits.authorityWaitMs - waitedMs
   if (leftMs > 0) {
@@ -22,10 +28,18 @@ export function withAuthority(session: ClientSession, go: () => Sent): Sent {
     return 'parked'
   }
   core.counters.clientError('authority-unavailable')
+  refused?.()
   return answer(
     session,
     wireError('authority-unavailable', `${lane.side} is not reachable (${lane.lastError ?? 'connecting'}); nothing was sent`),
   )
+}
+
+/** What a server says to a client that it does not know; null where it lets it in, or cannot be asked now. */
+export function refusalAtDoor({ pair, shared: { core } }: ClientSession): Buffer | null {
+  const decides = pair.doorkeeper ?? core.authorityLane(pair)
+  if (!decides.up || decides.admitted) return null
+  return encodeError(decides.lastError ?? 'NOAUTH Authentication required.')
 }
 
 export function answer(session: ClientSession, bytes: Buffer): Sent {
@@ -38,24 +52,21 @@ export function refusalOf(spec: CommandSpec, args: ArgView): Buffer | null {
   const name = spec.name.replace('|', ' ')
   switch (spec.kind) {
     case Kind.Refused:
-      return wireError('unsupported', `'${name}': ${spec.reason}`)
-    case Kind.PubSub:
-      return wireError('unsupported', `'${name}': subscriptions are not carried yet; connect to the server for them`)
-    case Kind.Blocking:
-      return wireError('unsupported', `'${name}': blocking commands are not carried yet; use the form that does not block`)
+      return wireError(
+        'unsupported',
+        `'${name}': ${spec.reason}${isAllowable(spec.name) ? `, or allow it (allowCommands: ['${spec.name}'])` : ''}`,
+      )
     case Kind.Container:
       return args.argc < 2
         ? wrongArity(name)
         : encodeError(`ERR unknown subcommand '${shownText(argBytes(args, 1))}'. Try ${name.toUpperCase()} HELP.`)
     default:
-      if (spec.mayBlock && blocks(spec, args)) {
-        return wireError('unsupported', `'${name}' with BLOCK: blocking commands are not carried yet; poll without BLOCK`)
-      }
       return arityOk(spec, args.argc) ? null : wrongArity(name)
   }
 }
 
-const wrongArity = (name: string): Buffer => encodeError(`ERR wrong number of arguments for '${name.replace(' ', '|')}' command`)
+export const wrongArity = (name: string): Buffer =>
+  encodeError(`ERR wrong number of arguments for '${name.replace(' ', '|')}' command`)
 
 const shownText = (bytes: Buffer): string =>
   bytes

@@ -1,14 +1,23 @@
 /** CLIENT: what a server would say of its own connections, said of Ferry's. */
-import { type ArgView, argBytes, argInteger, argIs } from '../commands/arg-view.ts'
+import { type ArgView, argBytes, argInteger, argIs, argViewOf } from '../commands/arg-view.ts'
 import type { CommandSpec } from '../commands/spec.ts'
-import type { Sent } from '../dispatch/frame.ts'
+import type { Frame, Sent } from '../dispatch/frame.ts'
 import { wireError } from '../errors.ts'
-import { encodeBulk, encodeError, encodeInteger, replies } from '../resp/encode.ts'
+import { encodeBulk, encodeError, encodeInteger, encodeText, replies } from '../resp/encode.ts'
 import { answer } from './answers.ts'
+import { unblock } from './blocking.ts'
+import { killClients, listClients } from './client-list.ts'
+import { pauseMsMax } from './client-pause.ts'
 import type { ClientSession } from './client-session.ts'
 import { validName } from './identity.ts'
+import { withPermission } from './permission.ts'
+import { caching, redirectOf, switchTracking, trackingInfo } from './tracking-command.ts'
 
-export function handleClient(session: ClientSession, spec: CommandSpec, args: ArgView): Sent {
+/** No connection ever has it: a server counts them from 1. */
+const nobody = '9223372036854775807'
+const syntaxError = encodeError('ERR syntax error')
+
+export function handleClient(session: ClientSession, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
   switch (spec.name) {
     case 'client|id':
       return answer(session, encodeInteger(session.id))
@@ -18,30 +27,79 @@ export function handleClient(session: ClientSession, spec: CommandSpec, args: Ar
       return answer(session, setName(session, argBytes(args, 2).toString('latin1')))
     case 'client|setinfo':
       return answer(session, setInfo(session, args))
-    case 'client|info':
-      return answer(session, encodeBulk(`${session.describe()}\n`))
-    case 'client|list':
-      return answer(session, list(session, args))
-    case 'client|kill':
-      return answer(session, kill(session, args))
-    // Hints about eviction and access times: Ferry's connection to the server is shared, so there they would touch everybody.
-    case 'client|no-evict':
-    case 'client|no-touch':
+    case 'client|capa':
+      session.hints.redirects ||= words(args, 2).includes('redirect')
       return answer(session, replies.ok)
+    case 'client|info':
+      return answer(session, encodeText(Buffer.from(`${session.describe()}\n`, 'latin1'), session.protocol))
+    case 'client|help':
+      session.shared.reads.read(session, spec, args, frame)
+      return 'sent'
+    case 'client|no-evict':
+      return withPermission(session, spec.name, ['CLIENT', 'NO-EVICT', 'maybe'], bound(session, args, noEvict))
+    case 'client|no-touch':
+      return answer(session, hint(session, args, 'noTouch'))
     case 'client|unblock':
-      return answer(session, replies.zero)
-    case 'client|getredir':
-      return answer(session, encodeInteger(-1))
+      return unblock(session, args)
     case 'client|reply':
-      if (argIs(args, 2, 'on')) return answer(session, replies.ok)
-      break
+      return setReplies(session, args)
     case 'client|tracking':
-      if (argIs(args, 2, 'off')) return answer(session, replies.ok)
-      break
+      return switchTracking(session, args)
+    case 'client|caching':
+      return caching(session, args)
+    case 'client|getredir':
+      return answer(session, encodeInteger(redirectOf(session)))
+    case 'client|trackinginfo':
+      return answer(session, trackingInfo(session))
+  }
+  return administer(session, spec, args)
+}
+
+/** What touches other clients: the server says whether this user may. */
+function administer(session: ClientSession, spec: CommandSpec, args: ArgView): Sent {
+  switch (spec.name) {
+    case 'client|list':
+      return withPermission(
+        session,
+        spec.name,
+        ['CLIENT', 'LIST', 'ID', nobody, ...userIn(args)],
+        bound(session, args, listClients),
+      )
+    case 'client|kill':
+      return withPermission(
+        session,
+        spec.name,
+        ['CLIENT', 'KILL', 'ID', nobody, ...userIn(args)],
+        bound(session, args, killClients),
+      )
+    case 'client|pause':
+      return withPermission(session, spec.name, ['CLIENT', 'PAUSE', 'maybe'], bound(session, args, pause))
+    case 'client|unpause':
+      return withPermission(session, spec.name, ['CLIENT', 'PAUSE', 'maybe'], bound(session, args, unpause))
   }
   session.shared.core.counters.clientError('unsupported')
   return answer(session, wireError('unsupported', `'${spec.name.replace('|', ' ')}' is not carried yet`))
 }
+
+/** The filter by which the server can say that there is no such user. */
+function userIn(args: ArgView): string[] {
+  const own = words(args, 2)
+  const user = own.findIndex((word) => word === 'user' || word === 'not-user') + 1
+  return user > 0 && user < own.length ? ['USER', argBytes(args, user + 2).toString()] : []
+}
+
+/** With arguments of its own: those that were read are the reader's, which has moved on by then. */
+function bound(session: ClientSession, args: ArgView, go: (session: ClientSession, args: ArgView) => Buffer): () => Buffer {
+  const own = argViewOf(Array.from({ length: args.argc }, (_, i) => Buffer.from(argBytes(args, i))))
+  return () => go(session, own)
+}
+
+const words = (args: ArgView, from: number): string[] =>
+  Array.from({ length: args.argc - from }, (_, i) =>
+    argBytes(args, from + i)
+      .toString('latin1')
+      .toLowerCase(),
+  )
 
 const nullOf = (session: ClientSession): Buffer => (session.protocol === 3 ? replies.null3 : replies.nullBulk)
 
@@ -53,40 +111,55 @@ function setName(session: ClientSession, name: string): Buffer {
 
 function setInfo(session: ClientSession, args: ArgView): Buffer {
   const value = argBytes(args, 3).toString('latin1')
-  if (!validName(value))
-    return encodeError(`ERR ${argBytes(args, 2).toString('latin1')} cannot contain spaces, newlines or special characters.`)
+  const option = argBytes(args, 2).toString('latin1')
+  const known = argIs(args, 2, 'lib-name') || argIs(args, 2, 'lib-ver')
+  if (!known) return encodeError(`ERR Unrecognized option '${option.slice(0, 64)}'`)
+  if (!validName(value)) return encodeError(`ERR ${option} cannot contain spaces, newlines or special characters.`)
   if (argIs(args, 2, 'lib-name')) session.library = value
-  else if (argIs(args, 2, 'lib-ver')) session.libraryVersion = value
-  else return encodeError(`ERR Unrecognized option '${argBytes(args, 2).toString('latin1').slice(0, 64)}'`)
+  else session.libraryVersion = value
   return replies.ok
 }
 
-function list(session: ClientSession, args: ArgView): Buffer {
-  let chosen = [...session.shared.sessions.values()]
-  if (args.argc > 2) {
-    if (!argIs(args, 2, 'id')) return encodeError('ERR syntax error')
-    const ids = new Set(Array.from({ length: args.argc - 3 }, (_, i) => argInteger(args, i + 3)))
-    chosen = chosen.filter((other) => ids.has(other.id))
-  }
-  return encodeBulk(chosen.map((other) => `${other.describe()}\n`).join(''))
+/** About eviction and access times: Ferry's connection to the server is shared, so there they would touch everybody. Told by CLIENT LIST. */
+function hint(session: ClientSession, args: ArgView, which: 'noEvict' | 'noTouch'): Buffer {
+  const on = argIs(args, 2, 'on')
+  if (!on && !argIs(args, 2, 'off')) return syntaxError
+  session.hints[which] = on
+  return replies.ok
 }
 
-/** CLIENT KILL ID n, ADDR a:p, or the old form with an address alone. */
-function kill(session: ClientSession, args: ArgView): Buffer {
-  const oldForm = args.argc === 3
-  const value = argBytes(args, oldForm ? 2 : 3).toString('latin1')
-  if (!oldForm && args.argc !== 4) return wireError('unsupported', 'CLIENT KILL takes one filter here: ID or ADDR')
-  const byId = !oldForm && argIs(args, 2, 'id')
-  if (!oldForm && !byId && !argIs(args, 2, 'addr'))
-    return wireError('unsupported', 'CLIENT KILL takes one filter here: ID or ADDR')
-  let killed = 0
-  for (const other of session.shared.sessions.values()) {
-    const matches = byId ? String(other.id) === value : `${other.socket.remoteAddress}:${other.socket.remotePort}` === value
-    if (!matches) continue
-    killed++
-    if (other.id === session.id) session.closeAfterReplies()
-    else other.abort('killed')
+const noEvict = (session: ClientSession, args: ArgView): Buffer => hint(session, args, 'noEvict')
+
+function setReplies(session: ClientSession, args: ArgView): Sent {
+  const { replyMode } = session
+  if (argIs(args, 2, 'on')) {
+    replyMode.on()
+    return answer(session, replies.ok)
   }
-  if (oldForm) return killed > 0 ? replies.ok : encodeError('ERR No such client')
-  return encodeInteger(killed)
+  if (argIs(args, 2, 'off')) replyMode.off()
+  else if (argIs(args, 2, 'skip')) replyMode.skip()
+  else return answer(session, syntaxError)
+  return 'sent'
+}
+
+function pause(session: ClientSession, args: ArgView): Buffer {
+  if (args.argc > 4) {
+    const shown = argBytes(args, 1).toString('latin1').slice(0, 128)
+    return encodeError(`ERR unknown subcommand or wrong number of arguments for '${shown}'. Try CLIENT HELP.`)
+  }
+  const writes = argIs(args, 3, 'write')
+  if (args.argc === 4 && !writes && !argIs(args, 3, 'all')) {
+    return encodeError('ERR CLIENT PAUSE mode must be WRITE or ALL')
+  }
+  const lengthMs = argInteger(args, 2)
+  if (Number.isNaN(lengthMs)) return encodeError('ERR timeout is not an integer or out of range')
+  if (lengthMs < 0) return encodeError('ERR timeout is negative')
+  if (lengthMs > pauseMsMax) return wireError('limit', `a pause may last ${pauseMsMax} ms`)
+  session.shared.pauses.begin(lengthMs, !writes)
+  return replies.ok
+}
+
+function unpause(session: ClientSession): Buffer {
+  session.shared.pauses.end()
+  return replies.ok
 }

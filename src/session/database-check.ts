@@ -9,7 +9,7 @@ import { encodeCommand } from '../resp/encode.ts'
 import type { Side } from '../routing/modes.ts'
 import { freshContext } from '../upstream/lane.ts'
 
-const outOfRange = 'ERR DB index is out of range'
+export const outOfRange = 'ERR DB index is out of range'
 /** No server has more; keeps the table of known numbers small. */
 const databasesMax = 1_000_000
 
@@ -72,6 +72,8 @@ export class DatabaseCheck {
   async #askFollower(side: Side, db: number): Promise<string | null> {
     if (!this.#lanes.lane(side).up) return null
     const problem = await this.#askSide(side, db)
-    return problem === null ? null : `ERR FERRY unsupported: ${side} has no database ${db} (${problem})`
+    // It went away while it was asked, which is no answer: as if it had been away before.
+    if (problem === null || problem.startsWith('ERR FERRY')) return null
+    return `ERR FERRY unsupported: ${side} has no database ${db} (${problem})`
   }
 }

@@ -60,6 +60,7 @@ function admit(session: ClientSession, credentials: Credentials): LanePair | Buf
 function enter(session: ClientSession, pair: LanePair, credentials: Credentials): void {
   session.moveTo(pair)
   session.user = credentials.username ?? 'default'
+  session.tracking?.refresh()
 }
 
 /** HELLO [2|3 [AUTH user password] [SETNAME name]]; a failing AUTH leaves everything as it was. */
@@ -92,6 +93,7 @@ export function hello(session: ClientSession, args: ArgView): Sent {
   if (pair !== null && options.credentials !== null) enter(session, pair, options.credentials)
   if (options.name !== null) session.name = options.name
   session.setContext(protocol, session.db)
+  session.tracking?.refresh()
   return answer(session, greeting(session))
 }
 

@@ -8,12 +8,15 @@ import { handleClient } from './client-command.ts'
 import type { ClientSession } from './client-session.ts'
 import { authenticate, hello } from './identity.ts'
 import { askInfo } from './info.ts'
+import { pingWhileSubscribed } from './subscribe-command.ts'
+import { endTracking } from './tracking-command.ts'
 
 export function handleLocal(session: ClientSession, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
   const refusal = refusalOf(spec, args)
   if (refusal !== null) return answer(session, refusal)
   if (spec.name === 'quit') {
     session.replies.answer(replies.ok)
+    endStreams(session)
     session.closeAfterReplies()
     return 'sent'
   }
@@ -23,9 +26,9 @@ export function handleLocal(session: ClientSession, spec: CommandSpec, args: Arg
   return withAuthority(session, () => {
     switch (spec.name) {
       case 'ping':
-        return args.argc > 2
-          ? answer(session, encodeError("ERR wrong number of arguments for 'ping' command"))
-          : answer(session, args.argc === 2 ? encodeBulk(argBytes(args, 1)) : replies.pong)
+        return ping(session, args)
+      case 'monitor':
+        return session.shared.monitors.add(session) ? answer(session, replies.ok) : 'sent'
       case 'echo':
         return answer(session, encodeBulk(argBytes(args, 1)))
       case 'select':
@@ -33,9 +36,23 @@ export function handleLocal(session: ClientSession, spec: CommandSpec, args: Arg
       case 'info':
         return askInfo(session, args, frame)
       default:
-        return handleClient(session, spec, args)
+        return handleClient(session, spec, args, frame)
     }
   })
+}
+
+function ping(session: ClientSession, args: ArgView): Sent {
+  if (args.argc > 2) return answer(session, encodeError("ERR wrong number of arguments for 'ping' command"))
+  const payload = args.argc === 2 ? argBytes(args, 1) : null
+  const { subscriptions } = session
+  if (subscriptions?.active === true) return pingWhileSubscribed(session, subscriptions, payload)
+  return answer(session, payload === null ? replies.pong : encodeBulk(payload))
+}
+
+/** What the server sends unasked: messages, and the lines of MONITOR. */
+function endStreams(session: ClientSession): void {
+  session.subscriptions?.close()
+  session.shared.monitors.remove(session)
 }
 
 function select(session: ClientSession, args: ArgView): Sent {
@@ -49,10 +66,19 @@ function select(session: ClientSession, args: ArgView): Sent {
 }
 
 function reset(session: ClientSession): Sent {
+  if (session.tracking !== null && session.tracking.inFlight > 0) return 'parked'
+  endTracking(session)
   const { lanes } = session.shared
   const pair = lanes.anonymousPair()
   if (pair !== session.pair) session.moveTo(pair)
   session.transaction = null
+  session.watch?.end()
+  session.watch = null
+  endStreams(session)
+  session.replyMode.on()
+  session.hints.noEvict = false
+  session.hints.noTouch = false
+  session.hints.debugs = false
   session.user = 'default'
   session.name = ''
   session.setContext(2, 0)

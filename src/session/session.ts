@@ -9,7 +9,7 @@
  * again when the session is woken. So a client's own order holds whatever happens.
  */
 import type { Socket } from 'node:net'
-import { type ArgView, argViewOf } from '../commands/arg-view.ts'
+import { type ArgView, argBytes, argViewOf } from '../commands/arg-view.ts'
 import { createKeyList, keyPositions } from '../commands/keys.ts'
 import { lookup } from '../commands/lookup.ts'
 import { type CommandSpec, Kind } from '../commands/spec.ts'
@@ -17,6 +17,7 @@ import { Batch } from '../dispatch/batch.ts'
 import { specOf } from '../dispatch/command-keys.ts'
 import type { Frame } from '../dispatch/frame.ts'
 import type { LanePair } from '../dispatch/lane-pair.ts'
+import { readFlags, Stripe } from '../dispatch/order-board.ts'
 import { ReplyQueue } from '../dispatch/reply-queue.ts'
 import { ReadPlan } from '../dispatch/traffic.ts'
 import { encodeError } from '../resp/encode.ts'
@@ -27,11 +28,19 @@ import { slotOf } from '../routing/slot.ts'
 import { stripeOf } from '../routing/stripe.ts'
 import { contextOf } from '../upstream/lane.ts'
 import type { ReplyLane } from '../upstream/waiter.ts'
+import { isBarred } from './barred.ts'
+import type { ClientFacts } from './client-facts.ts'
 import { ClientOutput } from './client-output.ts'
 import type { ClientSession } from './client-session.ts'
-import { describe } from './describe.ts'
+import type { BlockedWait, ReplicaWait, WatchedKeys } from './client-waits.ts'
+import { describe, factsOf } from './describe.ts'
 import { handleCommand } from './handle.ts'
+import type { MonitoredCommand } from './monitor.ts'
+import { ReplyMode } from './reply-mode.ts'
 import type { SessionContext } from './session-context.ts'
+import type { ClientSubscriptions } from './subscribers.ts'
+import { redirectedInvalidation, type Tracking } from './tracking.ts'
+import { endTracking } from './tracking-command.ts'
 import type { Transaction } from './transaction-queue.ts'
 
 /** What the hot path does with a command. */
@@ -44,6 +53,7 @@ const owedRepliesMax = 4096
 /** Arguments of a large frame that are looked at; longer ones are values. */
 const shownBytesMax = 65_536
 
+const noBytes = Buffer.alloc(0)
 const plainSet = lookup(Buffer.from('set'), 0, 3)
 
 export class Session implements ClientSession {
@@ -61,7 +71,15 @@ export class Session implements ClientSession {
   user = 'default'
   library = ''
   libraryVersion = ''
+  readonly hints = { noEvict: false, noTouch: false, redirects: false, debugs: false }
+  readonly replyMode: ReplyMode
+  receivedMs: number
   transaction: Transaction | null = null
+  watch: WatchedKeys | null = null
+  replicaWait: ReplicaWait | null = null
+  blocked: BlockedWait | null = null
+  tracking: Tracking | null = null
+  subscriptions: ClientSubscriptions | null = null
   lastCommand: CommandSpec | null = null
   /** When the command that is tried now was first parked; turn clock, 0 = not at all. */
   parkedSinceMs = 0
@@ -71,6 +89,9 @@ export class Session implements ClientSession {
   #waking = false
   #again = false
   #heldBack = false
+  /** What came while it was blocked: its socket is read even then, or nobody would see it go. */
+  readonly #early: Buffer[] = []
+  #earlyBytes = 0
   #paused = false
   #runPlan: number = Plan.none
   #runBuf: Buffer
@@ -80,6 +101,8 @@ export class Session implements ClientSession {
   #reads: number = Reads.slow
   #writesBoth = false
   #writesOne = false
+  /** Whether somebody waits for keys; only of interest where the hot path would not look at them. */
+  #awaited = false
   #authorityPlan: number = Plan.source
   #wake = (): void => this.#woken()
 
@@ -90,14 +113,20 @@ export class Session implements ClientSession {
     this.pair = pair
     this.output = new ClientOutput(socket, shared.core, () => this.#relieved())
     this.replies = new ReplyQueue(this.output)
+    this.replyMode = new ReplyMode(this.replies)
+    this.receivedMs = shared.core.turn.nowMs
     this.#reader = new RequestReader(shared.requestLimits, shared.requestLimits.queryBufferBytes)
-    this.#runBuf = this.#reader.scanner.buf
+    this.#runBuf = noBytes
     pair.clients++
     socket.on('error', () => socket.destroy())
   }
 
   get waitingBytes(): number {
     return this.output.waitingBytes
+  }
+
+  get watching(): boolean {
+    return this.watch !== null
   }
 
   get tenant(): string {
@@ -120,6 +149,11 @@ export class Session implements ClientSession {
     this.socket.destroy()
   }
 
+  receiveInvalidation(keys: Buffer | null): void {
+    const bytes = redirectedInvalidation(keys, this.protocol, this.subscriptions?.active === true)
+    if (bytes !== null) this.replies.interject(bytes)
+  }
+
   pressed(lane: ReplyLane): void {
     this.output.pressed(lane)
   }
@@ -128,7 +162,13 @@ export class Session implements ClientSession {
   closeAfterReplies(): void {
     this.#closing = true
     this.socket.pause()
+    this.blocked?.drain()
+    this.replicaWait?.drain()
     this.output.endWhenEmpty(() => this.replies.length === 0)
+  }
+
+  facts(): ClientFacts {
+    return factsOf(this)
   }
 
   describe(): string {
@@ -140,8 +180,15 @@ export class Session implements ClientSession {
     this.#closing = true
     this.#parked = false
     this.pair.clients--
+    this.blocked?.gone()
     this.output.close()
+    this.subscriptions?.close()
+    this.shared.monitors.remove(this)
     this.shared.lanes.forget(this)
+    this.watch?.end()
+    this.replicaWait?.end()
+    endTracking(this)
+    this.shared.pauses.forget(this)
   }
 
   unpark(): void {
@@ -159,6 +206,7 @@ export class Session implements ClientSession {
     if (this.#parked || this.#closing) return
     this.shared.core.turn.tick()
     this.#process()
+    this.#catchUp()
   }
 
   #woken(): void {
@@ -167,15 +215,37 @@ export class Session implements ClientSession {
     this.#parked = false
     this.shared.core.turn.tick()
     this.#process()
+    this.#catchUp()
+  }
+
+  /** Looks at what came meanwhile; in the pieces it came in, since one of them may stop it again. */
+  #catchUp(): void {
+    while (this.#early.length > 0 && !this.#heldBack && !this.#parked && !this.#closing) {
+      const chunk = this.#early.shift() as Buffer
+      this.#earlyBytes -= chunk.length
+      this.#reader.push(chunk)
+      this.#process()
+    }
+  }
+
+  /** As on a server, whose limit counts for what is not looked at yet. */
+  #keepEarly(bytes: Buffer): void {
+    this.#early.push(Buffer.from(bytes))
+    this.#earlyBytes += bytes.length
+    if (this.#earlyBytes > this.shared.requestLimits.queryBufferBytes) this.abort('query buffer limit reached')
   }
 
   /** What the client sent. Its socket is read by whoever accepted it. */
-  receive(chunk: Buffer): void {
+  receive(buf: Buffer, start: number, end: number): void {
     if (this.#closing) return
     const { core } = this.shared
-    core.turn.tick()
-    core.counters.clients.bytesIn += chunk.length
-    this.#reader.push(chunk)
+    this.receivedMs = core.turn.tick()
+    core.counters.clients.bytesIn += end - start
+    if (this.blocked !== null || this.replicaWait !== null || this.#early.length > 0) {
+      this.#keepEarly(buf.subarray(start, end))
+      return
+    }
+    this.#reader.push(buf, start, end)
     this.#process()
   }
 
@@ -212,6 +282,10 @@ export class Session implements ClientSession {
       this.#lookAround()
     }
     this.#endRun()
+    if (!this.#again) {
+      reader.letGo()
+      this.#runBuf = noBytes
+    }
     this.#regulate()
   }
 
@@ -225,12 +299,16 @@ export class Session implements ClientSession {
     this.#writesBoth = false
     this.#writesOne = false
     if (this.transaction !== null || !core.accepts(authority)) return
+    if (this.tracking?.steers || this.replyMode.skipsNext || this.shared.pauses.active) return
+    // Not every command is let through, or each is told of.
+    if (this.shared.monitors.size > 0 || (this.subscriptions !== null && this.protocol === 2)) return
     const mayWrite = !this.shared.reads.unsettled(this) && core.unseenExpiries.size === 0
     const followerUp = core.followerLane(this.pair) !== null
+    this.#awaited = board.awaited > 0
     if (!traffic.mirrored) this.#writesOne = mayWrite
     else this.#writesBoth = mayWrite && followerUp && board.gates === 0 && core.lastPair === null && traffic.plainWrites
     if (journal.from[traffic.follower] > 0 && traffic.mirrored) return
-    if (traffic.readPlan === ReadPlan.authority || (!followerUp && traffic.readPlan !== ReadPlan.compared))
+    if (traffic.readPlan === ReadPlan.authority || this.watch !== null || (!followerUp && traffic.readPlan !== ReadPlan.compared))
       this.#reads = Reads.authority
     else if (traffic.readPlan === ReadPlan.follower) this.#reads = Reads.follower
     else if (traffic.readPlan === ReadPlan.bySlot) this.#reads = Reads.bySlot
@@ -239,7 +317,14 @@ export class Session implements ClientSession {
   #quick(spec: CommandSpec, scanner: RequestScanner): number {
     const kind = spec.kind
     if (kind === Kind.ReadPlain) return this.#quickRead(spec, scanner)
-    if (this.#writesOne && spec.write && !spec.mayBlock && kind <= Kind.Publish) return this.#authorityPlan
+    // Scripts and libraries are looked at even where one side alone gets them: the other one will need them.
+    if (
+      this.#writesOne &&
+      spec.write &&
+      !spec.mayBlock &&
+      (kind <= Kind.WriteGlobal || (kind === Kind.Publish && this.subscriptions === null))
+    )
+      return this.#awaited ? this.#quickAlone(spec, scanner) : this.#authorityPlan
     if (!this.#writesBoth) return Plan.slow
     // A SET without options is the most common write of all, and as plain as any.
     if (kind !== Kind.WritePlain && !(spec === plainSet && scanner.argc === 3)) return Plan.slow
@@ -247,6 +332,14 @@ export class Session implements ClientSession {
     if (at === 0) return Plan.slow
     const stripe = stripeOf(scanner.buf, scanner.offsets[2 * at] as number, scanner.offsets[2 * at + 1] as number, this.db)
     return this.shared.core.board.flags[stripe] === 0 ? Plan.both : Plan.slow
+  }
+
+  /** A write to the authority alone that blocked clients may wait for. */
+  #quickAlone(spec: CommandSpec, scanner: RequestScanner): number {
+    const at = singleKey(spec, scanner.argc)
+    if (at === 0) return Plan.slow
+    const stripe = stripeOf(scanner.buf, scanner.offsets[2 * at] as number, scanner.offsets[2 * at + 1] as number, this.db)
+    return ((this.shared.core.board.flags[stripe] as number) & Stripe.awaited) === 0 ? this.#authorityPlan : Plan.slow
   }
 
   #quickRead(spec: CommandSpec, scanner: RequestScanner): number {
@@ -258,7 +351,7 @@ export class Session implements ClientSession {
     const offset = scanner.offsets[2 * at] as number
     const length = scanner.offsets[2 * at + 1] as number
     const { board, traffic } = this.shared.core
-    if (board.flags[stripeOf(scanner.buf, offset, length, this.db)] !== 0) return Plan.slow
+    if (((board.flags[stripeOf(scanner.buf, offset, length, this.db)] as number) & readFlags) !== 0) return Plan.slow
     if (this.#reads === Reads.follower) return this.#authorityPlan === Plan.source ? Plan.target : Plan.source
     return slotOf(scanner.buf, offset, length) < traffic.targetSlots ? Plan.target : Plan.source
   }
@@ -279,6 +372,7 @@ export class Session implements ClientSession {
     lane.send(batch.buf, batch.start, batch.end, batch, count)
     core.counters.sides[lane.side].commands += count
     if (!both) return
+    core.intents?.run(batch.buf, batch.start, batch.end, this.db, count)
     const follower = this.pair.lane(core.traffic.follower)
     follower.prepare(this.context)
     follower.send(batch.buf, batch.start, batch.end, batch, count)
@@ -310,6 +404,8 @@ export class Session implements ClientSession {
     if (parkedBefore) core.counters.holdWait(core.turn.nowMs - this.parkedSinceMs)
     this.#again = false
     this.parkedSinceMs = 0
+    if (this.subscriptions !== null && this.protocol === 3) hearOwn(this, this.subscriptions, spec)
+    if (this.shared.monitors.size > 0 && !isBarred(this, spec)) this.shared.monitors.report(this, spec, large ?? viewed(args))
     return true
   }
 
@@ -324,7 +420,7 @@ export class Session implements ClientSession {
     const { core } = this.shared
     const full =
       this.#parked ||
-      this.#heldBack ||
+      (this.#heldBack && this.blocked === null && this.replicaWait === null) ||
       this.replies.length >= owedRepliesMax ||
       this.output.congested ||
       (this.replies.length > 0 && core.authorityLane(this.pair).bufferedBytes > core.limits.laneBufferBytes)
@@ -336,8 +432,19 @@ export class Session implements ClientSession {
 
   /** Every reply is out, or the client has read what it left unread. */
   #relieved(): void {
+    if (this.tracking !== null && this.replies.length === 0) {
+      this.tracking.drained()
+      if (this.#parked) this.unpark()
+    }
     if (!this.#parked) this.#regulate()
   }
+}
+
+/** A script waits for what it wrote, if need be, by itself. */
+function hearOwn(session: Session, subscriptions: ClientSubscriptions, { kind, name }: CommandSpec): void {
+  if (session.transaction !== null) return
+  if (kind === Kind.Publish) subscriptions.ownMessages(true)
+  else if (name === 'exec' || kind === Kind.Script) subscriptions.ownMessages(false)
 }
 
 /** Which argument is the command's only key; 0 where there are several, or none. */
@@ -346,6 +453,8 @@ function singleKey(spec: CommandSpec, argc: number): number {
   const last = spec.lastKey < 0 ? argc + spec.lastKey : spec.lastKey
   return first < argc && last >= first && last - first < spec.keyStep ? first : 0
 }
+
+const viewed = (args: ArgView): MonitoredCommand => ({ argc: args.argc, argument: (i) => argBytes(args, i) })
 
 /** A large frame's arguments, with values too long to be names left empty. Keys are always there. */
 function shown(large: LargeFrame): ArgView {

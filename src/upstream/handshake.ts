@@ -1,4 +1,5 @@
-/** The first commands on a lane: who we are, what the server's clock says, and that the connection before this one is dead. */
+/** The first commands on a lane: who we are, and what the server's clock says. */
+import type { ServerName } from '../commands/server-name.ts'
 import { decodeAll, isReplyError, type Reply } from '../resp/decode.ts'
 import { encodeCommand } from '../resp/encode.ts'
 import type { ReplyLane, Waiter } from './waiter.ts'
@@ -8,10 +9,9 @@ export interface Credentials {
   readonly password: string | null
 }
 
-export interface ServerName {
-  readonly family: string
-  readonly version: string
-}
+/** Null where there is nothing to say. */
+export const authOf = ({ username, password }: Credentials): string[] | null =>
+  password === null ? null : username === null ? ['AUTH', password] : ['AUTH', username, password]
 
 export interface HandshakeResult {
   /** Why the connection is of no use now (the server is loading, say), or null. */
@@ -26,32 +26,25 @@ export interface HandshakeResult {
   readonly server: ServerName | null
   /** Another after every start of the server; null where it does not tell. */
   readonly runId: string | null
-  /** How long to wait where the old connection could not be killed and may still hold commands. */
-  readonly fenceWaitMs: number
 }
-
-/** Longer than any command of an ordinary client; the server reads and runs what an orphaned connection holds within this. */
-const unfencedWaitMs = 1_000
 
 export class Handshake implements Waiter {
   readonly sums = false
   readonly frame: Buffer
   readonly count: number
   #authenticates: boolean
-  #fences: boolean
+  #whileBusy: boolean
   #pieces: Buffer[] = []
   #done: (result: HandshakeResult) => void
-  #sentAtMs = Date.now()
 
-  /** `formerClientId` null: there was no connection before; 0: there was one, and its number is not known. */
-  constructor(credentials: Credentials, formerClientId: number | null, done: (result: HandshakeResult) => void) {
-    const { username, password } = credentials
+  /** `whileBusy`: a server that is busy with a script is good enough. */
+  constructor(credentials: Credentials, done: (result: HandshakeResult) => void, whileBusy = false) {
+    this.#whileBusy = whileBusy
+    const auth = authOf(credentials)
     const commands: string[][] = []
-    this.#authenticates = password !== null
-    if (password !== null) commands.push(username === null ? ['AUTH', password] : ['AUTH', username, password])
+    this.#authenticates = auth !== null
+    if (auth !== null) commands.push(auth)
     commands.push(['CLIENT', 'ID'], ['TIME'], ['PING'], ['INFO', 'server'])
-    this.#fences = formerClientId !== null
-    if (formerClientId !== null && formerClientId > 0) commands.push(['CLIENT', 'KILL', 'ID', String(formerClientId)])
     this.frame = Buffer.concat(commands.map((argv) => encodeCommand(argv)))
     this.count = commands.length
     this.#done = done
@@ -68,28 +61,31 @@ export class Handshake implements Waiter {
 
   #read(answers: Reply[]): HandshakeResult {
     const auth = this.#authenticates ? answers.shift() : null
-    const [id, time, ping, info, kill] = answers
-    const refusal = errorOf(auth ?? undefined) ?? refusalOf(ping)
+    const [id, time, ping, info] = answers
+    const told = errorOf(auth ?? undefined) ?? refusalOf(ping)
+    const refusal = this.#whileBusy && told?.startsWith('BUSY') ? null : told
     const admitted = refusal === null
     const waitsForServer = refusal !== null && /^(LOADING|MASTERDOWN|BUSY)\b/.test(refusal)
     return {
       fault: waitsForServer ? refusal : null,
       admitted,
       refusal,
-      clockOffsetMs: clockOffset(time, this.#sentAtMs) ?? 0,
+      clockOffsetMs: clockOffset(time) ?? 0,
       clientId: typeof id === 'number' ? id : 0,
       server: serverName(info),
       runId: fieldOf(info, 'run_id'),
-      fenceWaitMs: this.#fences && !killed(kill) ? unfencedWaitMs : 0,
     }
   }
 }
 
-/** The server's clock minus ours. TIME was read somewhere between sending and now: half the round trip is the best guess. */
-function clockOffset(time: Reply | undefined, sentAtMs: number): number | null {
+/**
+ * The server's clock minus ours, at least. TIME was read some time before now, nobody knows how long, and our clock leaves out up to a
+ * millisecond: with the least that it can be, no key lives longer than its client said.
+ */
+function clockOffset(time: Reply | undefined): number | null {
   if (!Array.isArray(time) || time.length < 2) return null
   const serverMs = Number(String(time[0])) * 1000 + Number(String(time[1])) / 1000
-  return serverMs - (sentAtMs + Date.now()) / 2
+  return serverMs - Date.now() - 1
 }
 
 /** TIME, asked again while the lane is in use. */
@@ -97,17 +93,18 @@ export class ClockWaiter implements Waiter {
   readonly sums = false
   readonly #sentAtMs = Date.now()
   readonly #pieces: Buffer[] = []
-  readonly #told: (offsetMs: number) => void
+  readonly #told: (atLeastMs: number, atMostMs: number) => void
 
-  constructor(told: (offsetMs: number) => void) {
+  /** `told` gets the bounds of the server's clock minus ours. */
+  constructor(told: (atLeastMs: number, atMostMs: number) => void) {
     this.#told = told
   }
 
   take(_lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
     this.#pieces.push(chunk.subarray(from, to))
     if (!ended) return
-    const offsetMs = clockOffset(decodeAll(Buffer.concat(this.#pieces))[0], this.#sentAtMs)
-    if (offsetMs !== null) this.#told(offsetMs)
+    const offsetMs = clockOffset(decodeAll(Buffer.concat(this.#pieces))[0])
+    if (offsetMs !== null) this.#told(offsetMs, offsetMs + 1 + Date.now() - this.#sentAtMs)
   }
 
   lost(): void {
@@ -135,6 +132,3 @@ function refusalOf(ping: Reply | undefined): string | null {
 }
 
 const errorOf = (reply: Reply | undefined): string | null => (isReplyError(reply) ? reply.error : null)
-
-/** `:1` and `:0` both mean that the old connection is gone. */
-const killed = (reply: Reply | undefined): boolean => typeof reply === 'number'

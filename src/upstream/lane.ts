@@ -2,16 +2,18 @@
  * One ordered, pipelined connection to one side, shared by everybody who may use it. Commands leave in the order of `send`, replies
  * come back in that order to whoever waits. Never retries: what was not answered when the connection went is `lost`.
  *
- * After a loss the lane reconnects by itself. The new connection first kills the old one on the server (CLIENT KILL ID), so nothing
+ * After a loss the lane reconnects by itself. The new connection first kills the old one on the server (fence.ts), so nothing
  * that was sent before can still run once the lane is up again.
  */
 import type { Socket } from 'node:net'
+import { type ServerName, unnamedServer } from '../commands/server-name.ts'
 import { encodeCommand } from '../resp/encode.ts'
 import { ReplyKind, ReplyScanner } from '../resp/reply-scanner.ts'
 import type { Side } from '../routing/modes.ts'
 import { openSocket } from './connect.ts'
 import type { Endpoint } from './endpoint.ts'
-import { ClockWaiter, type Credentials, Handshake, type HandshakeResult, type ServerName } from './handshake.ts'
+import { Fence, type FormerConnection, fenceFor, unfencedWaitMs } from './fence.ts'
+import { authOf, ClockWaiter, type Credentials, Handshake, type HandshakeResult } from './handshake.ts'
 import { Outbox } from './outbox.ts'
 import type { Flushable, Turn } from './turn.ts'
 import { type ReplyLane, type Waiter, WaiterRing } from './waiter.ts'
@@ -53,13 +55,15 @@ export class Lane implements Flushable, ReplyLane {
   /** Another after every start of the server; null where it never told. */
   runId: string | null = null
   /** What the server calls itself; the last answer where it is down now. */
-  server: ServerName = { family: 'redis', version: '7.0.0' }
+  server: ServerName = unnamedServer
   /** Commands sent and not answered. */
   inFlight = 0
   /** A connection went with commands on it, and the one after it has not killed it yet: the server may still run them. */
   orphaned = false
   /** When a reply last came, or the lane last went from idle to busy; turn clock. */
   progressMs = 0
+  /** Told of every connection before anything is sent on it but its handshake. Siblings have it, too. */
+  opened: ((lane: Lane) => void) | null = null
   /** Of the waiter that just ended: sum over its replies' bytes, and how many were errors. */
   sum = 0
   errors = 0
@@ -79,11 +83,12 @@ export class Lane implements Flushable, ReplyLane {
   #push: Buffer[] = []
   #context = freshContext
   #drains: { at: number; done: (answered: boolean) => void }[] = []
-  /** The server's number for the connection before this one; null = there was none, 0 = it did not tell. */
-  #clientId: number | null = null
+  /** The last connection that was in use; null = there was none. */
+  #former: FormerConnection | null = null
   #written = 0
   #attempt = 0
   #closed = false
+  #whileBusy = false
   #timer: NodeJS.Timeout | null = null
 
   constructor(side: Side, endpoint: Endpoint, credentials: Credentials, turn: Turn, owner: LaneOwner) {
@@ -96,7 +101,32 @@ export class Lane implements Flushable, ReplyLane {
 
   /** Another connection to the same server with the same credentials, not connected yet and of nobody's pair: for state of its own. */
   sibling(owner: LaneOwner): Lane {
-    return new Lane(this.side, this.endpoint, this.#credentials, this.#turn, owner)
+    const lane = new Lane(this.side, this.endpoint, this.#credentials, this.#turn, owner)
+    lane.opened = this.opened
+    return lane
+  }
+
+  /** Such a connection that also comes up while a script keeps the server busy: for the command that ends the script. */
+  siblingWhileBusy(owner: LaneOwner): Lane {
+    const lane = this.sibling(owner)
+    lane.#whileBusy = true
+    return lane
+  }
+
+  /** The command that gives another connection to the same server this one's user; null where none is needed. */
+  get authentication(): Buffer | null {
+    const auth = authOf(this.#credentials)
+    return auth === null ? null : encodeCommand(auth)
+  }
+
+  /** The server's number for this connection, or for the last one; null = there was none, 0 = it did not tell. */
+  get clientId(): number | null {
+    return this.#former?.clientId ?? null
+  }
+
+  /** Closed for good. */
+  get ended(): boolean {
+    return this.#closed
   }
 
   get bufferedBytes(): number {
@@ -173,10 +203,10 @@ export class Lane implements Flushable, ReplyLane {
     else this.#drains.push({ at: this.#ring.tail, done })
   }
 
-  /** Reads the server's clock again; `clockOffsetMs` follows. */
+  /** Reads the server's clock again; `clockOffsetMs` follows where it cannot be right any more: one slow answer shall not move it. */
   askClock(): void {
-    const waiter = new ClockWaiter((offsetMs) => {
-      this.clockOffsetMs = offsetMs
+    const waiter = new ClockWaiter((atLeastMs, atMostMs) => {
+      if (this.clockOffsetMs < atLeastMs || this.clockOffsetMs > atMostMs) this.clockOffsetMs = atLeastMs
     })
     this.send(timeFrame, 0, timeFrame.length, waiter, 1)
   }
@@ -243,14 +273,12 @@ export class Lane implements Flushable, ReplyLane {
 
   #shakeHands(socket: Socket): void {
     if (socket !== this.#socket) return
-    const handshake = new Handshake(this.#credentials, this.#clientId, (result) => this.#greeted(socket, result))
+    const handshake = new Handshake(this.#credentials, (result) => this.#greeted(socket, result), this.#whileBusy)
     this.send(handshake.frame, 0, handshake.frame.length, handshake, handshake.count)
   }
 
   #greeted(socket: Socket, result: HandshakeResult): void {
     if (socket !== this.#socket) return
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
     if (result.fault !== null) {
       this.fail(new Error(result.fault))
       return
@@ -260,18 +288,39 @@ export class Lane implements Flushable, ReplyLane {
     this.clockOffsetMs = result.clockOffsetMs
     if (result.server !== null) this.server = result.server
     this.runId = result.runId ?? this.runId
-    if (result.fenceWaitMs > 0) {
-      this.#timer = setTimeout(() => this.#opened(result), result.fenceWaitMs)
-    } else this.#opened(result)
+    const { clientId } = this.#former ?? { clientId: 0 }
+    switch (fenceFor(this.#former, result.runId)) {
+      case 'none':
+        this.#opened(result)
+        return
+      case 'wait':
+        this.#openLater(result)
+        return
+      case 'kill': {
+        const fence = new Fence(clientId, (killed) => {
+          if (socket !== this.#socket) return
+          if (killed) this.#opened(result)
+          else this.#openLater(result)
+        })
+        this.send(fence.frame, 0, fence.frame.length, fence, 1)
+      }
+    }
+  }
+
+  #openLater(result: HandshakeResult): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#opened(result), unfencedWaitMs)
   }
 
   #opened(result: HandshakeResult): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
-    this.#clientId = result.clientId
+    this.#former = { clientId: result.clientId, runId: result.runId }
     this.#attempt = 0
     this.up = true
     this.tried = true
     this.orphaned = false
+    this.opened?.(this)
     this.#owner.laneUp(this)
   }
 

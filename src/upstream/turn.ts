@@ -11,6 +11,8 @@ export class Turn {
   nowMs = performance.now()
   /** Told how long each turn that wrote something took, ms, from the first chunk read to the last byte handed over. */
   onTurn: (tookMs: number) => void = () => undefined
+  /** Flushed before everything that is due, in every turn that flushes anything. */
+  first: Flushable | null = null
   #beganMs = 0
   #due: Flushable[] = []
   #spare: Flushable[] = []
@@ -35,6 +37,7 @@ export class Turn {
     const due = this.#due
     this.#due = this.#spare
     this.#scheduled = false
+    this.first?.flush()
     for (let i = 0; i < due.length; i++) (due[i] as Flushable).flush()
     due.length = 0
     this.#spare = due

@@ -93,12 +93,16 @@ export class FakeRedis {
   }
 }
 
+/** What a fake server tells of its start; another for one that is to seem restarted. */
+export const infoReply = (runId: string): string =>
+  bulk(`# Server\r\nredis_version:7.4.2\r\nrun_id:${runId}\r\nredis_mode:standalone\r\n`)
+
 function greet(command: string, id: number): string | undefined {
   if (command.startsWith('AUTH ')) return '+OK\r\n'
   if (command === 'CLIENT ID') return `:${id}\r\n`
   if (command === 'TIME') return timeReply(Date.now())
   if (command === 'PING') return '+PONG\r\n'
-  if (command === 'INFO server') return bulk('# Server\r\nredis_version:7.4.2\r\nredis_mode:standalone\r\n')
+  if (command === 'INFO server') return infoReply('first')
   if (command.startsWith('CLIENT KILL ID ')) return ':1\r\n'
   return undefined
 }

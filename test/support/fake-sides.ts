@@ -45,9 +45,13 @@ class FakeLane {
   }
 
   send(buf: Buffer, start: number, end: number, waiter: Waiter, count: number): void {
+    this.expect(waiter, count)
+    this.write(buf, start, end)
+  }
+
+  expect(waiter: Waiter, count: number): void {
     this.#waiting.push({ waiter, count })
     this.inFlight += count
-    this.write(buf, start, end)
   }
 
   write(buf: Buffer, start: number, end: number): void {
@@ -157,6 +161,7 @@ export class FakeSides {
       db: 0,
       protocol: 2,
       context: 2,
+      watching: false,
       tenant: 'default',
       pressed: () => {},
       parkedSinceMs: 0,

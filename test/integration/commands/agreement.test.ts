@@ -40,6 +40,7 @@ const templates = [
   'persist <key>',
   'pexpireat <key> <instant> gt',
   'pfadd <hll> <member> <value> <number>',
+  'pfmerge <hll> <hll> <hll>',
   'rename <key> <key>',
   'renamenx <key> <key>',
   'rpop <list>',
@@ -85,10 +86,15 @@ const templates = [
   'xadd <stream> maxlen = 2 <id> f <value>',
   'xtrim <stream> minid <id>',
   'xgroup create <stream> g2 <id> mkstream',
+  'sort <set> alpha desc limit 0 2 store <key>',
+  'sort <list> store <key>',
+  'sort <zset> alpha store <key>',
+  'expire <key> -5 lt',
+  'move <key> 3',
 ]
 
 /** Not on Redis 7.0, so not compared with it. */
-const newer = 'delex delifeq hexpireat hgetdel hpersist hpexpireat vsetattr xackdel xdelex'.split(' ')
+const newer = 'ardel ardelrange arinsert armset arring arseek arset hexpireat hpersist hpexpireat vsetattr'.split(' ')
 
 async function run(client: Redis, words: readonly string[]): Promise<string> {
   const [name, ...rest] = words

@@ -3,8 +3,9 @@ import { connect, type Socket } from 'node:net'
 import { decodeReply, type Reply } from '../../../src/resp/decode.ts'
 import { encodeCommand } from '../../../src/resp/encode.ts'
 import { ReplyScanner } from '../../../src/resp/reply-scanner.ts'
+import type { Argv } from './commands/world.ts'
 
-export type Argv = readonly (string | number)[]
+export type { Argv }
 
 export class ClientGone extends Error {}
 
@@ -22,6 +23,8 @@ interface Waiting {
 export class RawClient {
   /** Replies that nobody waited for, or that came for a client given up. */
   unasked = 0
+  /** Told of each published message: kind, channel (or pattern and channel), payload. */
+  onMessage: ((message: readonly Reply[]) => void) | null = null
   readonly #socket: Socket
   readonly #scanner = new ReplyScanner()
   readonly #waiting: Waiting[] = []
@@ -77,6 +80,10 @@ export class RawClient {
   }
 
   #take(reply: Reply): void {
+    if (this.onMessage !== null && isMessage(reply)) {
+      this.onMessage(reply)
+      return
+    }
     const first = this.#waiting[0]
     if (first === undefined) {
       this.unasked++
@@ -96,3 +103,5 @@ export class RawClient {
     }
   }
 }
+
+const isMessage = (reply: Reply): reply is Reply[] => Array.isArray(reply) && /^[ps]?message$/.test(String(reply[0]))

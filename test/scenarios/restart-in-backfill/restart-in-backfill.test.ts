@@ -10,7 +10,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { Stage } from '../../support/stage.ts'
 import { WireClient } from '../../support/wire-client.ts'
 
-const keys = 6_000
+const keys = 2_400
 let stage: Stage
 
 afterEach(async () => {
@@ -19,12 +19,12 @@ afterEach(async () => {
 
 /** A backfill of some seconds that is a third through, with the load beside it. */
 async function underWay(): Promise<number> {
-  stage = await Stage.open({ keys, ferry: { mover: { keysPerSecondMax: 4_000, batchKeys: 100 } } })
-  await stage.startLoad(1_000)
+  stage = await Stage.open({ keys, ferry: { mover: { keysPerSecondMax: 2_000, batchKeys: 100 } } })
+  await stage.startLoad(400)
   await stage.ferry.post('/v1/mover/start')
   await stage.ferry.untilStatus('a third to be copied', ({ mover: { keysScanned } }) => keysScanned > keys / 3)
   const { mover } = await stage.ferry.untilStatus('the rate limit to hold it back', (status) => status.mover.throttle !== null)
-  expect(mover).toMatchObject({ state: 'running', pass: 'copy', throttle: 'limited to 4000 keys/s' })
+  expect(mover).toMatchObject({ state: 'running', pass: 'copy', throttle: 'limited to 2000 keys/s' })
   return mover.keysScanned
 }
 
@@ -76,7 +76,7 @@ describe('a backfill under load', () => {
     expect(journal.resyncNeeded).toMatch(/not stopped in order/)
     expect(coveragePercent).toBe(0)
     expect(mover.state).toBe('running')
-    await stage.startLoad(1_000)
+    await stage.startLoad(400)
     await finished()
     expect(await target.exists('extra')).toBe(0)
     // The load may have made some of them anew.
@@ -85,16 +85,16 @@ describe('a backfill under load', () => {
   })
 
   it('does not skip what was copied before everything came into doubt', async () => {
-    stage = await Stage.open({ keys: 3_000, ferry: { mover: { keysPerSecondMax: 2_000, batchKeys: 100 } } })
+    stage = await Stage.open({ keys: 1_200, ferry: { mover: { keysPerSecondMax: 1_200, batchKeys: 100 } } })
     await stage.ferry.post('/v1/mover/start')
-    await stage.ferry.untilStatus('a part to be copied', ({ mover }) => mover.keysScanned > 1_500)
+    await stage.ferry.untilStatus('a part to be copied', ({ mover }) => mover.keysScanned > 600)
     const copied = (await stage.target.client().keys('demo:string:*')).slice(0, 20)
     expect(copied).toHaveLength(20)
-    // A script that names no key may change any.
+    // Past Ferry: nothing but a copy of everything finds these.
+    await stage.source.client().mset(Object.fromEntries(copied.map((key) => [key, 'changed'])))
     const through = await WireClient.open(stage.ferry.port)
-    for (const key of copied) {
-      expect(await through.call('EVAL', `return redis.call('SET', '${key}', 'changed')`, '0')).toBe('+OK\r\n')
-    }
+    // Of databases with nothing in them; but a scan under way could have missed what is swapped.
+    expect(await through.ask('SWAPDB 1 2')).toBe('+OK\r\n')
     through.close()
     await stage.ferry.untilStatus('the doubt', ({ journal }) => journal.resyncNeeded !== null)
     await stage.ferry.restart()

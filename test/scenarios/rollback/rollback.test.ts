@@ -135,6 +135,8 @@ describe('the target dies after the cut-over', () => {
     expect(status).toMatchObject({ authority: 'source', journal: { dirtyKeys: 2 } })
     await stage.startTargetAgain()
     await ferry.untilStatus('everything to be copied', ({ coveragePercent }) => coveragePercent === 100)
+    // What the rollback tried in vain, a hundred times over, is tried again at once.
+    await ferry.untilSettled(4_000)
     await equal()
     expect(Number(await stage.source.client().get('counter'))).toBeGreaterThanOrEqual(100)
     expect(await stage.target.client().scard('set')).toBe(3)

@@ -11,7 +11,7 @@ describe('docs/commands.md', () => {
   it('gives each command a row and each refused one its reason', () => {
     const page = commandsPage()
     expect(page).toContain('| INCR | string | write | both sides, as it is |')
-    expect(page).toMatch(/\| MONITOR \| server \| refused \| it turns .+ \|/)
+    expect(page).toMatch(/\| PSYNC \| server \| refused \| it turns .+ \|/)
     expect(page).not.toMatch(/\|\s+\|$/m)
   })
 })

@@ -136,6 +136,17 @@ describe('healing', () => {
     expect(waits.toSorted((a, b) => a - b)).toEqual(waits)
   })
 
+  it('does not make a key wait longer for what a flip tried in vain', () => {
+    journal.mark(0, key('a'), 'source', 'timeout')
+    for (let attempt = 0; attempt < 100; attempt++) {
+      const [entry] = journal.take(1, Number.POSITIVE_INFINITY) as [DirtyEntry]
+      journal.giveBack(entry)
+    }
+    const [entry] = journal.take(1, 0) as [DirtyEntry]
+    journal.postpone(entry, 0)
+    expect(entry.notBeforeMs).toBe(20)
+  })
+
   it('finds a key that is due behind many that are not', () => {
     for (let n = 0; n < 500; n++) journal.mark(0, key(`late-${n}`), 'source', 'timeout')
     for (const entry of journal.take(500, 0)) journal.postpone(entry, 0)

@@ -1,7 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Credentials } from '../../../src/upstream/handshake.ts'
 import { contextOf } from '../../../src/upstream/lane.ts'
-import { type Answer, bulk, type FakeConnection, type FakeRedis, startFakeRedis, timeReply } from '../../support/fake-redis.ts'
+import {
+  type Answer,
+  bulk,
+  type FakeConnection,
+  type FakeRedis,
+  infoReply,
+  startFakeRedis,
+  timeReply,
+} from '../../support/fake-redis.ts'
 import { feed, type LaneFixture, laneTo } from '../../support/lane-fixture.ts'
 import { runsOf } from '../../support/splits.ts'
 import { until } from '../../support/wait.ts'
@@ -57,7 +65,20 @@ describe('the handshake', () => {
 
   it('measures how far the server’s clock is off', async () => {
     const { lane } = await connected((command) => (command === 'TIME' ? timeReply(Date.now() + 3_600_000) : undefined))
-    expect(Math.abs(lane.clockOffsetMs - 3_600_000)).toBeLessThan(1_000)
+    expect(lane.clockOffsetMs).toBeGreaterThan(3_599_000)
+    // Never more than it is: no key may outlive what its client said.
+    expect(lane.clockOffsetMs).toBeLessThan(3_600_000)
+  })
+
+  it('follows a clock that is set', async () => {
+    let ahead = 3_600_000
+    const { lane } = await connected((command) => (command === 'TIME' ? timeReply(Date.now() + ahead) : undefined))
+    for (ahead of [7_200_000, -7_200_000]) {
+      lane.askClock()
+      await until(() => lane.inFlight === 0)
+      expect(lane.clockOffsetMs).toBeGreaterThan(ahead - 1_000)
+      expect(lane.clockOffsetMs).toBeLessThan(ahead)
+    }
   })
 
   it('knows Valkey by its own name', async () => {
@@ -299,6 +320,23 @@ describe('a new connection', () => {
     const second = await fake.connection(2)
     expect(second.greeting).toEqual(['CLIENT ID', 'TIME', 'PING', 'INFO server', `CLIENT KILL ID ${server.id}`])
     expect(log.filter((line) => line === 'up')).toHaveLength(2)
+  })
+
+  it.each([
+    ['the server was started anew: its number may be a stranger’s', infoReply('second'), 0],
+    ['the server does not tell who it is', '-NOPERM no permissions\r\n', 950],
+  ])('does not kill it where %s', async (_, info, waitsMs) => {
+    let again = false
+    const { log, server, fake, up } = await connected((command) => (again && command === 'INFO server' ? info : undefined))
+    again = true
+    server.cut()
+    await logged(log, 'down')
+    const startedMs = performance.now()
+    await up()
+    const waitedMs = performance.now() - startedMs
+    expect(waitedMs).toBeGreaterThanOrEqual(waitsMs)
+    if (waitsMs === 0) expect(waitedMs).toBeLessThan(900)
+    expect((await fake.connection(2)).greeting.join()).not.toContain('CLIENT KILL')
   })
 
   it('kills the last one that was in use, if one in between never came to be', async () => {

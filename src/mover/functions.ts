@@ -1,0 +1,123 @@
+/**
+ * Function libraries, from the authority to the follower: no key holds them and no SCAN finds them. As a payload where the follower takes
+ * it, else library by library as source. Done when a copy begins, and again whenever the two sides may differ.
+ */
+
+import type { Core } from '../dispatch/core.ts'
+import { exchange } from '../dispatch/key-transfer.ts'
+import type { Lanes } from '../dispatch/lanes.ts'
+import { codesIn } from '../dispatch/script-registry.ts'
+import { decodeReply, isReplyError, type Reply } from '../resp/decode.ts'
+import { encodeCommand } from '../resp/encode.ts'
+import { freshContext, type Lane } from '../upstream/lane.ts'
+
+const tickMs = 1_000
+/** How often a copy begins anew because a client changed libraries meanwhile. */
+const attemptsMax = 10
+
+export class FunctionCopy {
+  readonly #core: Core
+  readonly #lanes: Lanes
+  #timer: NodeJS.Timeout | null = null
+  #running: Promise<void> | null = null
+  #told: string | null = null
+
+  constructor(core: Core, lanes: Lanes) {
+    this.#core = core
+    this.#lanes = lanes
+  }
+
+  /** From now on whatever differs is copied by itself. */
+  start(): void {
+    this.#timer = setInterval(() => {
+      const { traffic, libraries } = this.#core
+      if (traffic.mirrored && libraries.problem !== null) void this.copy()
+    }, tickMs)
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer)
+    this.#timer = null
+  }
+
+  /** Never rejects: what does not work is `libraries.problem`. */
+  copy(): Promise<void> {
+    this.#running ??= this.#copy().finally(() => {
+      this.#running = null
+    })
+    return this.#running
+  }
+
+  async #copy(): Promise<void> {
+    const { libraries, traffic } = this.#core
+    try {
+      for (let attempt = 0; attempt < attemptsMax; attempt++) {
+        const before = libraries.changes
+        const count = await copyFunctions(this.#lanes.lane(traffic.authority), this.#lanes.lane(traffic.follower))
+        // A client's command that came in between was overwritten on the follower, or not seen on the authority.
+        if (libraries.changes !== before || libraries.underWay > 0) continue
+        this.#tell(null, count)
+        return
+      }
+      this.#tell('clients kept changing them while they were copied', 0)
+    } catch (error) {
+      this.#tell((error as Error).message, 0)
+    }
+  }
+
+  #tell(problem: string | null, count: number): void {
+    const { libraries, events } = this.#core
+    libraries.problem = problem
+    if (problem === this.#told && (problem !== null || count === 0)) return
+    this.#told = problem
+    if (problem !== null) events.record('script', 'functions could not be copied to the follower', { reason: problem })
+    else if (count > 0) events.record('script', 'functions were copied to the follower', { data: { libraries: count } })
+  }
+}
+
+/** Makes the follower's libraries those of the authority; how many there are where something had to be done. Rejects with the reason. */
+async function copyFunctions(from: Lane, to: Lane): Promise<number> {
+  const [there, here] = [await codesOf(from), await codesOf(to)]
+  if (there === null || there.length === 0) {
+    if (here !== null && here.length > 0) await ask(to, ['FUNCTION', 'FLUSH'])
+    return 0
+  }
+  if (here === null) throw new Error(`${to.side} does not know FUNCTION, and ${from.side} has ${there.length} libraries`)
+  if (same(there, here)) return 0
+  const payload = await ask(from, ['FUNCTION', 'DUMP'])
+  const restored = Buffer.isBuffer(payload) ? await answer(to, ['FUNCTION', 'RESTORE', payload, 'FLUSH']) : null
+  if (restored === null || isReplyError(restored)) await loadAll(to, there)
+  return there.length
+}
+
+/** The follower's versions refuse the payload: the sources mean the same. */
+async function loadAll(to: Lane, codes: readonly string[]): Promise<void> {
+  await ask(to, ['FUNCTION', 'FLUSH'])
+  for (const code of codes) await ask(to, ['FUNCTION', 'LOAD', 'REPLACE', code])
+}
+
+function same(a: readonly string[], b: readonly string[]): boolean {
+  const [first, second] = [[...a].sort(), [...b].sort()]
+  return first.length === second.length && first.every((code, i) => code === second[i])
+}
+
+/** Null where the server has no functions at all (before Redis 7). */
+async function codesOf(lane: Lane): Promise<string[] | null> {
+  const libraries = await answer(lane, ['FUNCTION', 'LIST', 'WITHCODE'])
+  if (isReplyError(libraries)) {
+    if (/unknown (command|subcommand)/i.test(libraries.error)) return null
+    throw new Error(`${lane.side}: ${libraries.error}`)
+  }
+  return codesIn(libraries)
+}
+
+async function ask(lane: Lane, argv: readonly (string | Buffer)[]): Promise<Reply> {
+  const reply = await answer(lane, argv)
+  if (isReplyError(reply)) throw new Error(`${lane.side}: ${reply.error}`)
+  return reply
+}
+
+async function answer(lane: Lane, argv: readonly (string | Buffer)[]): Promise<Reply> {
+  const frame = encodeCommand(argv)
+  return decodeReply(await exchange(lane, freshContext, 1, (to) => to.write(frame, 0, frame.length))).value
+}

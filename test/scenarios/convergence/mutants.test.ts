@@ -1,0 +1,13 @@
+/** The convergence runs find a Ferry out that lacks a safety; without that their silence would say nothing. Longer: `npm run converge -- --mutants`. */
+import { describe, expect, it } from 'vitest'
+import { huntMutant, mutants } from './mutants.ts'
+
+const seed = Number(process.env.CONVERGENCE_SEED ?? Date.now() % 1_000_000)
+
+describe('a Ferry without one of its safeties', () => {
+  it.each(mutants)(`is found out: %s (seed ${seed})`, { timeout: 120_000 }, async (mutant) => {
+    const verdict = await huntMutant(mutant, { seed, seconds: 1.2 })
+    console.log(`seed ${seed}, without ${mutant}: ${verdict.how}`)
+    expect(verdict).toMatchObject({ caught: true })
+  })
+})
