@@ -514,6 +514,7 @@ describe('blocked clients', () => {
     await until(async () => (await writing.ask('RPUSH q0 v')) === ':1\r\n', { what: 'the source to be back' })
     expect(await one(clients[0] as WireClient)).toBe(popped('q0', 'v'))
     await ferry.untilSettled()
+    await ferry.untilStatus('the source to be back', (status) => status.source.state === 'up')
 
     await ferry.step('cutover')
     await untilBlocked(ferry.port, 3)
