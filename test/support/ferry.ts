@@ -8,6 +8,7 @@ import type { z } from 'zod'
 import type { configSchema } from '../../src/config/schema.ts'
 import type { MigrationAnswer, StatusDocument, TrafficPatch } from '../../src/control/schemas.ts'
 import { compareServers } from '../../src/demo/compare.ts'
+import { type Safety, unsafeSwitches } from '../../src/process/unsafe.ts'
 import { freePort } from './redis-server.ts'
 import { until } from './wait.ts'
 
@@ -17,10 +18,13 @@ type ConfigInput = z.input<typeof configSchema>
 export type FerrySettings = Omit<Partial<ConfigInput>, 'source' | 'target'> & {
   readonly source: string | ConfigInput['source']
   readonly target: string | ConfigInput['target']
+  /** Safeties that it is to lack. */
+  readonly without?: readonly Safety[]
 }
 
 const main = new URL('../../src/cli/main.ts', import.meta.url).pathname
 const startLimitMs = 15_000
+const startsMax = 3
 
 const running = new Set<ChildProcess>()
 process.once('exit', () => {
@@ -31,12 +35,24 @@ export class Ferry {
   readonly port: number
   readonly controlUrl: string
   readonly dir: string
+  readonly #env: Readonly<Record<string, string>>
   #child: ChildProcess | null = null
   #exited: Promise<void> = Promise.resolve()
   #log = ''
 
   /** Resolves once `/readyz` says so. */
-  static async start({ source, target, ...settings }: FerrySettings): Promise<Ferry> {
+  static async start(settings: FerrySettings): Promise<Ferry> {
+    for (let starts = 1; ; starts++) {
+      try {
+        return await Ferry.#start(settings)
+      } catch (error) {
+        // Somebody else was quicker to take a port that was free.
+        if (starts === startsMax || !String(error).includes('EADDRINUSE')) throw error
+      }
+    }
+  }
+
+  static async #start({ source, target, without = [], ...settings }: FerrySettings): Promise<Ferry> {
     const dir = await mkdtemp(join(tmpdir(), 'ferry-test-'))
     const [port, controlPort] = [await freePort(), await freePort()]
     const config: ConfigInput = {
@@ -50,12 +66,14 @@ export class Ferry {
     }
     // JSON is YAML.
     await writeFile(join(dir, 'ferry.yaml'), JSON.stringify(config))
-    const ferry = new Ferry(dir, port, `http://127.0.0.1:${controlPort}`)
+    const env = Object.fromEntries(without.map((safety) => [unsafeSwitches[safety], '1']))
+    const ferry = new Ferry(dir, port, `http://127.0.0.1:${controlPort}`, env)
     await ferry.#launch()
     return ferry
   }
 
-  private constructor(dir: string, port: number, controlUrl: string) {
+  private constructor(dir: string, port: number, controlUrl: string, env: Readonly<Record<string, string>>) {
+    this.#env = env
     this.dir = dir
     this.port = port
     this.controlUrl = controlUrl
@@ -151,6 +169,7 @@ export class Ferry {
   async #launch(): Promise<void> {
     const child = spawn(process.execPath, [main, 'serve', '-c', join(this.dir, 'ferry.yaml')], {
       cwd: this.dir,
+      env: { ...process.env, ...this.#env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child = child

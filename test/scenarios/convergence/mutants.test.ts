@@ -5,7 +5,7 @@ import { huntMutant, mutants } from './mutants.ts'
 const seed = Number(process.env.CONVERGENCE_SEED ?? Date.now() % 1_000_000)
 
 describe('a Ferry without one of its safeties', () => {
-  it.each(mutants)(`is found out: %s (seed ${seed})`, { timeout: 120_000 }, async (mutant) => {
+  it.concurrent.each(mutants)(`is found out: %s (seed ${seed})`, { timeout: 120_000 }, async (mutant) => {
     const verdict = await huntMutant(mutant, { seed, seconds: 1.2 })
     console.log(`seed ${seed}, without ${mutant}: ${verdict.how}`)
     expect(verdict).toMatchObject({ caught: true })

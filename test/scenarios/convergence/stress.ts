@@ -5,7 +5,7 @@
 import type { StatusDocument } from '../../../src/control/schemas.ts'
 import { Random } from '../../../src/demo/random.ts'
 import { RawConnection } from '../../../src/demo/raw-connection.ts'
-import { type Safety, unsafeSwitches } from '../../../src/process/unsafe.ts'
+import type { Safety } from '../../../src/process/unsafe.ts'
 import type { Side } from '../../../src/routing/modes.ts'
 import { ChaosProxy } from '../../support/chaos-proxy.ts'
 import { Ferry } from '../../support/ferry.ts'
@@ -74,12 +74,13 @@ const finaleMs = (finale: Finale, seconds: number): number => (finale === 'copy'
 
 const users = [null, 'anna', 'bert'] as const
 
-async function setScene(engines: Partial<Record<Side, string>>, several: boolean): Promise<Scene> {
+async function setScene(engines: Partial<Record<Side, string>>, several: boolean, without: readonly Safety[]): Promise<Scene> {
   const start = (engine: string | undefined): Promise<RedisServer> => startRedis(engine === undefined ? {} : { engine })
   const servers = { source: await start(engines.source), target: await start(engines.target) }
   if (several) for (const server of Object.values(servers)) await addUsers(server)
   const proxies = { source: await ChaosProxy.start(servers.source.port), target: await ChaosProxy.start(servers.target.port) }
   const ferry = await Ferry.start({
+    without,
     source: proxies.source.url,
     target: proxies.target.url,
     limits: { followerTimeoutMs: 400, authorityWaitMs: 2_000 },
@@ -127,24 +128,12 @@ function cast(load: Load, options: StressOptions, random: Random, refused: Reado
 }
 
 export async function stress(options: StressOptions): Promise<StressReport> {
-  if (options.mutant === undefined) return stressed(options)
-  // Every Ferry that is started meanwhile lacks that safety.
-  const variable = unsafeSwitches[options.mutant]
-  process.env[variable] = '1'
-  try {
-    return await stressed(options)
-  } finally {
-    delete process.env[variable]
-  }
-}
-
-async function stressed(options: StressOptions): Promise<StressReport> {
   const { seed, seconds, log = () => undefined } = options
   const mix = { keysPerType: options.keysPerType ?? 6, shortLived: options.shortLived ?? true, hidden: options.hidden ?? false }
   const random = new Random(seed)
   const several = options.users ?? random.chance(0.3)
   const copied = (options.copied ?? random.chance(0.5)) || options.finale === 'crash'
-  const scene = await setScene(options.engines ?? {}, several)
+  const scene = await setScene(options.engines ?? {}, several, options.mutant === undefined ? [] : [options.mutant])
   try {
     const engine = await Engine.of(scene.servers.source.port)
     const memory = new Memory()

@@ -10,6 +10,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { Random } from '../../../src/demo/random.ts'
 import type { FerryEvent } from '../../../src/observe/events.ts'
+import type { Safety } from '../../../src/process/unsafe.ts'
 import { differencesOf } from '../../support/ferry.ts'
 import type { RedisServer } from '../../support/redis-server.ts'
 import { Stage } from '../../support/stage.ts'
@@ -23,7 +24,6 @@ const limitMs = 30_000 + rounds * 15_000
 const coldKeys = 2_000
 /** More than the load has names for. */
 const hotKeysMax = 1_000
-const mutant = 'FERRY_UNSAFE_NO_INTENTS'
 
 /** What the network does to what was under way: all of it arrives, or one side's share is lost, or comes behind everything else. */
 const fates = ['arrives', 'follower lost', 'authority lost', 'follower late', 'authority late'] as const
@@ -33,14 +33,13 @@ let stage: Stage
 let writers: HeavyWriters | null = null
 
 afterEach(async () => {
-  delete process.env[mutant]
   writers?.close()
   writers = null
   await stage?.close()
 })
 
-async function mirrored(): Promise<void> {
-  stage = await Stage.open({ keys: coldKeys })
+async function mirrored(without: readonly Safety[] = []): Promise<void> {
+  stage = await Stage.open({ keys: coldKeys, ferry: { without } })
   await stage.ferry.backfill()
   await stage.ferry.untilSettled()
 }
@@ -121,8 +120,7 @@ describe('Ferry, killed in the middle of writes to both sides', () => {
   })
 
   it('is found out where it notes nothing and relies on it', { timeout: limitMs }, async () => {
-    process.env[mutant] = '1'
-    await mirrored()
+    await mirrored(['intents'])
     await killedWhileWriting(new Random(seed), 'follower lost')
     await stage.ferry.restart()
     await stage.ferry.untilSettled()
