@@ -7,7 +7,7 @@ import { encodeError, replies } from '../resp/encode.ts'
 import { elementsOf } from '../resp/reply-elements.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
-import { authorityBytes, type Block, blockBytes, hasCompanions, withoutCompanions } from './block.ts'
+import { authorityBytes, type Block, blockBytes, hasCompanions, renames, withoutCompanions } from './block.ts'
 import { type FollowerPart, type FollowerStep, followerPart, isError, type Servers, type Told } from './block-effects.ts'
 import type { Client } from './client.ts'
 import type { Core } from './core.ts'
@@ -166,6 +166,9 @@ export class BlockWrite extends ReplySlot implements Waiter {
       this.#answer(reply, true)
       return
     }
+    // Perhaps for a form that its client did not write: before the next one is sent, it is asked again.
+    if (told === null && reply.equals(execAbort) && renames(this.#block))
+      this.#core.forms.forget(this.#core.authorityLane(this.#client.pair))
     const { window = null, doubt = null, delays = false } = this.#sight ?? {}
     if (told !== null && doubt !== null && this.#core.traffic.mirrored) this.#core.doubtAll(doubt)
     const part = told !== null && this.#block.writes ? followerPart(this.#block.commands, told, this.#servers) : null

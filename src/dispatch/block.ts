@@ -5,10 +5,12 @@ import { unknownFacts } from '../commands/scripts.ts'
 import type { ServerName } from '../commands/server-name.ts'
 import { type CommandSpec, Compare, Kind } from '../commands/spec.ts'
 import { encodeCommand } from '../resp/encode.ts'
+import type { Carriage } from './carriage.ts'
 import { type DbKey, framesIn } from './command-keys.ts'
 import type { Frame } from './frame.ts'
+import type { LanePair } from './lane-pair.ts'
 import type { ScriptCall } from './script-path.ts'
-import type { Carriage, WritePath } from './write-path.ts'
+import type { WritePath } from './write-path.ts'
 
 /** One command as its client queued it. `bytes` are owned; `db` is where it will run, by the SELECTs before it. */
 export interface QueuedCommand {
@@ -55,11 +57,12 @@ const exec = encodeCommand(['EXEC'])
 /** @param follower where effects go, or null where they go nowhere. */
 export function makeBlock(
   writes: WritePath,
+  pair: LanePair,
   queued: readonly QueuedCommand[],
   follower: ServerName | null,
   shape: Block['shape'],
 ): Block {
-  const carriedAlone = queued.map((command) => carried(writes, command, follower))
+  const carriedAlone = queued.map((command) => carried(writes, pair, command, follower))
   const asQueued = carriedAlone.some(changesLibraries) ? carriedAlone.map(withUnknownFunction) : carriedAlone
   const alike = asQueued.every(isPlain)
   const commands = alike ? asQueued : asQueued.map(withoutBlindRerun)
@@ -79,12 +82,17 @@ export function makeBlock(
   }
 }
 
-function carried(writes: WritePath, { spec, bytes, db }: QueuedCommand, follower: ServerName | null): BlockCommand {
+function carried(
+  writes: WritePath,
+  pair: LanePair,
+  { spec, bytes, db }: QueuedCommand,
+  follower: ServerName | null,
+): BlockCommand {
   for (const args of framesIn(bytes, 0, bytes.length)) {
     const whole = { spec, db, bytes, argv: [], companion: null }
     const frame: Frame = { buf: bytes, start: 0, end: bytes.length, pieces: null }
     if (spec.kind === Kind.WriteGlobal) return { ...whole, carriage: { how: 'both', frame, compared: true }, keys: [] }
-    const { carriage, keys } = writes.carry(spec, args, frame, db)
+    const { carriage, keys } = writes.carry(pair, spec, args, frame, db)
     // Nothing has to mean the same anywhere else.
     if (follower === null) return { ...whole, carriage, keys }
     if (carriage.how === 'both') {
@@ -135,6 +143,10 @@ export const withoutCompanions = (block: Block): Block => ({
   ...block,
   commands: block.commands.map((command) => ({ ...command, companion: null })),
 })
+
+/** Whether some command in it goes under another name, to which its user may have lost the right. */
+export const renames = ({ commands }: Block): boolean =>
+  commands.some(({ carriage }) => carriage.how === 'both' && Boolean(carriage.renamed))
 
 /** FUNCTION LOAD and its like. */
 export const changesLibraries = ({ spec }: BlockCommand): boolean => spec.write && spec.name.startsWith('function|')

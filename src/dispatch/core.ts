@@ -7,6 +7,7 @@ import type { Side } from '../routing/modes.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { Turn } from '../upstream/turn.ts'
 import type { FlipListener } from './flip-listener.ts'
+import { FormCheck } from './form-check.ts'
 import type { IntentNotes } from './intent-notes.ts'
 import type { Journal } from './journal.ts'
 import type { LanePair } from './lane-pair.ts'
@@ -37,6 +38,7 @@ export class Core {
   /** Scripts under way of which it is not known yet what they wrote: any key may differ. */
   unseenScripts = 0
   readonly libraries = new Libraries()
+  readonly forms = new FormCheck()
   readonly flipListeners: FlipListener[] = []
   /** Null where the state is not kept: then a crash is followed by a whole copy. */
   intents: IntentNotes | null = null

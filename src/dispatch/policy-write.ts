@@ -14,6 +14,8 @@ import { ReplySlot } from './reply-queue.ts'
 
 export class PolicyWrite extends ReplySlot implements Waiter {
   readonly sums = true
+  /** What the client is told where the authority says this; null: just that. */
+  told: ((reply: Buffer) => Buffer) | null = null
   readonly #core: Core
   readonly #client: Client
   readonly #keys: readonly DbKey[]
@@ -107,7 +109,10 @@ export class PolicyWrite extends ReplySlot implements Waiter {
   }
 
   #answerFor(decided: Exclude<Verdict, { kind: 'wait' }>): Buffer {
-    if (decided.kind === 'reply') return Buffer.concat(this.#pieces[decided.side])
+    if (decided.kind === 'reply') {
+      const reply = Buffer.concat(this.#pieces[decided.side])
+      return this.told === null || decided.side !== this.#core.traffic.authority ? reply : this.told(reply)
+    }
     if (decided.kind === 'unknown') {
       this.#core.counters.clientError('unknown-outcome')
       return wireError('unknown-outcome', 'no side answered before its connection was lost')

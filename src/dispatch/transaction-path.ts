@@ -8,8 +8,8 @@ import { sides } from '../routing/modes.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { Waiter } from '../upstream/waiter.ts'
 import { AuthorityWrite } from './authority-write.ts'
-import { authorityBytes, type Block, changesLibraries, hasCompanions } from './block.ts'
-import { type BlockDone, BlockWrite, type InTurn, putBlock, type ScriptSight, serversOf } from './block-write.ts'
+import { authorityBytes, type Block, changesLibraries, hasCompanions, renames } from './block.ts'
+import { type BlockDone, BlockWrite, execAbort, type InTurn, putBlock, type ScriptSight, serversOf } from './block-write.ts'
 import type { Client } from './client.ts'
 import { framesIn, stripesOf } from './command-keys.ts'
 import type { Core } from './core.ts'
@@ -196,13 +196,15 @@ export class TransactionPath {
   #both(client: Client, block: Block, stripes: readonly number[]): Sent {
     const { traffic } = this.#core
     const { bytes, before } = authorityBytes(block, client.db)
+    const told = renames(block) ? this.#heard(client) : null
     if (traffic.wish.writePolicy === 'two-phase-commit') {
       this.#writes.noteUnseen(client, block.keys)
       for (const side of sides) this.#provide(client.pair.lane(side), client.context, block)
       const frame = { buf: bytes, start: 0, end: bytes.length, pieces: null }
-      return twoPhaseWrite(this.#core, this.#lanes, client, { frame, replies: before + 1 }, block.keys, stripes)
+      return twoPhaseWrite(this.#core, this.#lanes, client, { frame, replies: before + 1, told }, block.keys, stripes)
     }
     const write = new PolicyWrite(this.#core, client, block.keys, true)
+    write.told = told
     client.replies.push(write)
     const { context, pair } = client
     const put = (side: typeof traffic.authority): void => {
@@ -216,6 +218,15 @@ export class TransactionPath {
     this.#writes.afterOthers(stripes, () => put(follower))
     this.#wakeBlocked(block)
     return 'sent'
+  }
+
+  /** A block that is refused may be so for a form that its client did not write: before the next one is sent, it is asked again. */
+  #heard(client: Client): (reply: Buffer) => Buffer {
+    const lane = this.#core.authorityLane(client.pair)
+    return (reply) => {
+      if (reply.equals(execAbort)) this.#core.forms.forget(lane)
+      return reply
+    }
   }
 
   #authorityOnly(client: Client, block: Block): Sent {

@@ -18,6 +18,8 @@ import { ReplySlot } from './reply-queue.ts'
 export interface OneOrBlock {
   readonly frame: Frame
   readonly replies: number
+  /** What the client is told where both sides say this; null: just that. */
+  readonly told: ((reply: Buffer) => Buffer) | null
 }
 
 /** What one database had before the write. */
@@ -69,7 +71,8 @@ class TwoPhase {
   }
 
   async run(write: OneOrBlock, keys: readonly DbKey[]): Promise<void> {
-    const answer = await this.#attempt(write, keys).catch((error: Error) => this.#aborted(error.message))
+    const outcome = await this.#attempt(write, keys).catch((error: Error) => this.#aborted(error.message))
+    const answer = write.told === null ? outcome : write.told(outcome)
     this.#core.board.finish(this.#ticket)
     this.#client.replies.deliver(this.#slot, answer, 0, answer.length, true)
     this.#client.goOn()

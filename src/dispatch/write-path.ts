@@ -5,40 +5,29 @@
 import { type ArgView, argBytes, argInteger } from '../commands/arg-view.ts'
 import { mayWake } from '../commands/blocking.ts'
 import { companionOf, plainBetween, tellsEffect } from '../commands/effects.ts'
+import { otherFormOf } from '../commands/other-forms.ts'
 import { rewrite } from '../commands/rewrite.ts'
 import { arityOk, type CommandSpec, Kind } from '../commands/spec.ts'
 import { encodeCommand } from '../resp/encode.ts'
 import { sides } from '../routing/modes.ts'
-import type { Lane } from '../upstream/lane.ts'
+import { contextOf, type Lane } from '../upstream/lane.ts'
 import type { Waiter } from '../upstream/waiter.ts'
 import { AuthorityWrite } from './authority-write.ts'
 import { Batch } from './batch.ts'
+import type { Both, Carriage, Instead } from './carriage.ts'
 import type { Client } from './client.ts'
 import { changedKeys, type DbKey, keysOf, ownKeys, stripesOf } from './command-keys.ts'
 import type { Core } from './core.ts'
 import { EffectWrite } from './effect-write.ts'
 import type { Frame, Sent } from './frame.ts'
+import type { LanePair } from './lane-pair.ts'
 import type { Lanes } from './lanes.ts'
 import { MeantWrite } from './meant-write.ts'
 import { Stripe } from './order-board.ts'
 import { followerKnows, PolicyWrite } from './policy-write.ts'
+import { RenamedWrite, renamedAs, renamedReply } from './renamed-write.ts'
 import type { ScriptCall, ScriptPath } from './script-path.ts'
 import { twoPhaseWrite } from './two-phase.ts'
-
-/** How one write is carried, before anybody looks at who is up. */
-export type Carriage =
-  /** The same bytes to both sides. */
-  | { readonly how: 'both'; readonly frame: Frame; readonly compared: boolean; readonly script?: ScriptCall }
-  /**
-   * To the authority only; the follower gets its effect, or its keys are copied afterwards. `unknownKeys`: why the keys cannot be named.
-   * `instead`: what the authority gets in its place, its expiry absolute; owned.
-   */
-  | { readonly how: 'copy'; readonly unknownKeys: string | null; readonly script?: ScriptCall; readonly instead?: Instead }
-
-export interface Instead {
-  readonly argv: readonly Buffer[]
-  readonly frame: Frame
-}
 
 /** Arguments that Ferry cannot read: the authority says what is wrong; should it take them, anything may have changed. */
 const senseless: Carriage = { how: 'copy', unknownKeys: 'a command whose keys could not be found' }
@@ -88,8 +77,9 @@ export class WritePath {
     }
     if (spec.kind === Kind.WriteGlobal) return this.barrier(client, spec.name === 'swapdb')
     const understood = keysOf(spec, args, client.db)
-    const carriage = understood === null ? senseless : this.#carriage(spec, args, frame, understood)
     const keys = understood ?? []
+    if (!this.knowsForm(client, spec, frame, keys)) return 'parked'
+    const carriage = understood === null ? senseless : this.#carriage(spec, args, frame, understood, client.pair)
     const stripes = stripesOf(keys)
     if (!this.admits(client, stripes) || this.awaitsTruth(client, keys)) return 'parked'
     this.#core.intents?.keys(keys)
@@ -112,17 +102,39 @@ export class WritePath {
     if (spec.derives) this.spreadDoubt(keys, stripes)
     if (traffic.authoritative || traffic.wish.writePolicy === 'two-phase-commit') this.noteUnseen(client, keys)
     if (traffic.wish.writePolicy === 'two-phase-commit') {
-      return twoPhaseWrite(this.#core, this.#service, client, { frame: carriage.frame, replies: 1 }, keys, stripes)
+      const told = this.#renamedBack(authority, carriage, keys)
+      return twoPhaseWrite(this.#core, this.#service, client, { frame: carriage.frame, replies: 1, told }, keys, stripes)
     }
     if (!traffic.authoritative) return this.#policyWrite(client, carriage, keys, stripes)
-    return this.#both(client, spec, carriage.frame, keys, stripes, carriage.compared)
+    return this.#both(client, spec, carriage, keys, stripes)
   }
 
   /** How one command inside a transaction is carried: the bytes for it, its keys, and whether the follower may not run it. */
-  carry(spec: CommandSpec, args: ArgView, frame: Frame, db: number): { carriage: Carriage; keys: readonly DbKey[] } {
+  carry(
+    pair: LanePair,
+    spec: CommandSpec,
+    args: ArgView,
+    frame: Frame,
+    db: number,
+  ): { carriage: Carriage; keys: readonly DbKey[] } {
     const keys = keysOf(spec, args, db)
     if (!spec.write) return { carriage: { how: 'both', frame, compared: true }, keys: [] }
-    return keys === null ? { carriage: senseless, keys: [] } : { carriage: this.#carriage(spec, args, frame, keys), keys }
+    return keys === null ? { carriage: senseless, keys: [] } : { carriage: this.#carriage(spec, args, frame, keys, pair), keys }
+  }
+
+  /**
+   * Whether it is known which form of the command the authority takes from this client's user; else it is being asked, and the client is
+   * parked. Not asked of a side that cannot be reached.
+   */
+  knowsForm(client: Client, spec: CommandSpec, frame: Frame, keys: readonly DbKey[]): boolean {
+    const form = otherFormOf(spec.name)
+    const [key] = keys
+    // A large value goes as it is.
+    if (form === null || key === undefined || frame.pieces !== null) return true
+    const lane = this.#core.authorityLane(client.pair)
+    if (!this.#core.accepts(lane)) return true
+    const question = { name: spec.name, probes: () => form.probes(key.key) }
+    return this.#core.forms.knows(lane, contextOf(client.protocol, key.db), question, key, client)
   }
 
   /** Whether a write of these stripes may start now; else the client is parked and woken when it is worth another try. */
@@ -159,12 +171,12 @@ export class WritePath {
   }
 
   /** Whether this command may go to a side that is not the authority while the authority is away: it needs nobody to tell what it did. */
-  suitsEitherSide(spec: CommandSpec, args: ArgView, frame: Frame, db: number): boolean {
+  suitsEitherSide(pair: LanePair, spec: CommandSpec, args: ArgView, frame: Frame, db: number): boolean {
     // Subscribers are with the authority: a message that the follower alone gets would reach none of them.
     if (spec.kind === Kind.WriteGlobal || spec.kind === Kind.Publish || spec.kind === Kind.BothKeyless) return false
     const keys = keysOf(spec, args, db)
     if (keys === null || !followerKnows(this.#core, keys)) return false
-    return this.#carriage(spec, args, frame, keys).how === 'both'
+    return this.#carriage(spec, args, frame, keys, pair).how === 'both'
   }
 
   /** Runs `follow` when nothing stands before these stripes on the follower: now, or behind what does. */
@@ -173,8 +185,8 @@ export class WritePath {
     else follow()
   }
 
-  #carriage(spec: CommandSpec, args: ArgView, frame: Frame, keys: readonly DbKey[]): Carriage {
-    const both: Carriage = { how: 'both', frame, compared: true }
+  #carriage(spec: CommandSpec, args: ArgView, frame: Frame, keys: readonly DbKey[], pair: LanePair): Carriage {
+    const both: Both = { how: 'both', frame, compared: true }
     if (!arityOk(spec, args.argc)) return both
     if (!this.#core.effects && (spec.kind === Kind.WriteByArguments || spec.kind === Kind.WriteByCopy))
       return { ...both, compared: false }
@@ -187,7 +199,7 @@ export class WritePath {
       case Kind.BothKeyless:
         return both
       case Kind.WriteByArguments:
-        return this.#byArguments(spec, args, frame, both)
+        return this.#byArguments(spec, args, frame, both, keys, pair)
       case Kind.Script:
         return this.#scriptCarriage(spec, args, frame, keys, both)
       case Kind.Unknown:
@@ -214,7 +226,7 @@ export class WritePath {
     for (const side of sides) this.scripts.provide(client.pair.lane(side), client.context, call)
   }
 
-  #byArguments(spec: CommandSpec, args: ArgView, frame: Frame, both: Carriage): Carriage {
+  #byArguments(spec: CommandSpec, args: ArgView, frame: Frame, both: Both, [key]: readonly DbKey[], pair: LanePair): Carriage {
     const nowMs = Date.now() + this.#service.lane(this.#core.traffic.authority).clockOffsetMs
     const rewritten = rewrite(spec, args, nowMs)
     const { authority, follower } = this.#core.traffic
@@ -224,9 +236,13 @@ export class WritePath {
     if (rewritten.how === 'plain' || rewritten.how === 'read') return plain ? both : { how: 'copy', unknownKeys: null }
     // A large value is not there in one piece to be written anew.
     if (rewritten.how === 'copy' || frame.pieces !== null) return { how: 'copy', unknownKeys: null }
+    const renamed = renamedAs(spec.name, frame)
+    const refused =
+      renamed !== null && key !== undefined && this.#core.forms.refuses(this.#core.authorityLane(pair), spec.name, key)
+    if (refused) return { how: 'copy', unknownKeys: null }
     const bytes = encodeCommand(rewritten.argv)
     const instead = { buf: bytes, start: 0, end: bytes.length, pieces: null }
-    if (plain) return { how: 'both', frame: instead, compared: true }
+    if (plain) return { how: 'both', frame: instead, compared: true, renamed }
     return { how: 'copy', unknownKeys: null, instead: { argv: rewritten.argv.map((word) => Buffer.from(word)), frame: instead } }
   }
 
@@ -237,18 +253,17 @@ export class WritePath {
     return 'sent'
   }
 
-  #both(
-    client: Client,
-    spec: CommandSpec,
-    frame: Frame,
-    keys: readonly DbKey[],
-    stripes: readonly number[],
-    compared: boolean,
-  ): Sent {
+  /** The reply to it as its client would have it. */
+  #renamedBack(authority: Lane, { renamed }: Both, [key]: readonly DbKey[]): ((reply: Buffer) => Buffer) | null {
+    if (!renamed || key === undefined) return null
+    const [own] = ownKeys([key]) as [DbKey]
+    return (reply) => renamedReply(this.#core, authority, renamed, own, reply)
+  }
+
+  #both(client: Client, spec: CommandSpec, carriage: Both, keys: readonly DbKey[], stripes: readonly number[]): Sent {
     const { traffic } = this.#core
-    const write = MeantWrite.suits(spec)
-      ? new MeantWrite(this.#core, client, spec, ownKeys(keys))
-      : this.#batch(client, frame, keys, compared)
+    const { frame } = carriage
+    const write = this.#bothsWrite(client, spec, carriage, keys)
     client.replies.push(write)
     this.#put(this.#core.authorityLane(client.pair), client, frame, write)
     const context = client.context
@@ -262,22 +277,26 @@ export class WritePath {
     return 'sent'
   }
 
-  #batch(client: Client, frame: Frame, keys: readonly DbKey[], compared: boolean): Batch {
+  #bothsWrite(
+    client: Client,
+    spec: CommandSpec,
+    { frame, compared, renamed }: Both,
+    keys: readonly DbKey[],
+  ): Batch | MeantWrite | RenamedWrite {
+    if (renamed) return new RenamedWrite(this.#core, client, spec.family, renamed, ownKeys(keys)[0] as DbKey)
+    if (MeantWrite.suits(spec)) return new MeantWrite(this.#core, client, spec, ownKeys(keys))
     const batch = new Batch(this.#core, client, this.#core.traffic.authority, compared, frame.buf, frame.start, frame.end, 1)
     if (frame.pieces !== null) batch.keys = ownKeys(keys)
     return batch
   }
 
-  #policyWrite(
-    client: Client,
-    { frame, compared }: { frame: Frame; compared: boolean },
-    keys: readonly DbKey[],
-    stripes: readonly number[],
-  ): Sent {
+  #policyWrite(client: Client, carriage: Both, keys: readonly DbKey[], stripes: readonly number[]): Sent {
     const { traffic } = this.#core
-    const write = new PolicyWrite(this.#core, client, keys, compared)
-    client.replies.push(write)
+    const { frame, compared } = carriage
     const authority = this.#core.authorityLane(client.pair)
+    const write = new PolicyWrite(this.#core, client, keys, compared)
+    write.told = this.#renamedBack(authority, carriage, keys)
+    client.replies.push(write)
     if (this.#core.accepts(authority)) this.#put(authority, client, frame, write)
     else write.skip(traffic.authority)
     const context = client.context
@@ -358,7 +377,7 @@ export class WritePath {
     this.#passes = null
     this.noteGlobal(client, spec, args)
     // What is dirty stays so: the copy that heals it finds the key gone and removes it.
-    const sent = this.#both(client, spec, frame, [], [], true)
+    const sent = this.#both(client, spec, { how: 'both', frame, compared: true }, [], [])
     this.reopen(client)
     return sent
   }

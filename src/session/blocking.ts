@@ -6,7 +6,8 @@
  * goes. What had been sent for it by then has taken what it took, on both sides alike, as on a server.
  */
 import { type ArgView, argBytes, argInteger, argIs } from '../commands/arg-view.ts'
-import { type BlockingPlan, nothing, outcomeOf, readBlocking } from '../commands/blocking.ts'
+import { type Attempt, type BlockingPlan, nothing, outcomeOf, readBlocking } from '../commands/blocking.ts'
+import { isRefusal, spoiltPop, waitingFor } from '../commands/other-forms.ts'
 import type { CommandSpec } from '../commands/spec.ts'
 import { framesIn } from '../dispatch/command-keys.ts'
 import type { Frame, Sent } from '../dispatch/frame.ts'
@@ -17,12 +18,15 @@ import type { Awaiting } from '../dispatch/wait-board.ts'
 import { wireError } from '../errors.ts'
 import { decodeReply, type Reply } from '../resp/decode.ts'
 import { encodeCommand, encodeError, encodeInteger } from '../resp/encode.ts'
+import { sides } from '../routing/modes.ts'
 import { contextOf } from '../upstream/lane.ts'
 import { answer } from './answers.ts'
 import type { ClientSession } from './client-session.ts'
 import { type BlockedWait, unblocked } from './client-waits.ts'
 
 const noBytes = Buffer.alloc(0)
+/** The least that a server waits for. Found there, an element is answered at once. */
+const leastWaitSeconds = '0.001'
 /** The longest timer there is; a longer wait is several. */
 const timerMaxMs = 2 ** 31 - 1
 
@@ -32,16 +36,33 @@ export function handleBlocking(session: ClientSession, spec: CommandSpec, args: 
   const read = readBlocking(spec, argv, knowMultiPop(session))
   if (read.how === 'error') return answer(session, encodeError(read.text))
   const plan = read.how === 'wait' ? read.plan : asked(read.argv)
+  if (!knowsForm(session, spec, argv, plan)) return 'parked'
   const full = session.shared.core.waits.full(plan.keys.length)
   if (full !== null) {
     session.shared.core.counters.clientError('limit')
     return answer(session, wireError('limit', full))
   }
-  const blocked = new BlockedCommand(session, spec, plan)
+  const blocked = new BlockedCommand(session, spec, argv, plan)
   session.blocked = blocked
   blocked.start()
   return 'sent'
 }
+
+/** Whether it is known if its user may send both what it wrote and the form that is tried instead. */
+function knowsForm(session: ClientSession, { name }: CommandSpec, argv: readonly Buffer[], plan: BlockingPlan): boolean {
+  const { core } = session.shared
+  const [key] = plan.keys
+  const probe = waitingFor(name, argv)
+  if (key === undefined || probe === null) return true
+  // Of as many forms as there are keys, the first speaks for the others.
+  const spoilt = plan.attempts.slice(0, 1).flatMap((attempt) => spoiltPop(attempt.argv) ?? [])
+  const probes = (): Buffer[] => [probe, spoilt].flatMap((words) => (words.length === 0 ? [] : [encodeCommand(words)]))
+  const question = { name: formsOf(name, plan), probes }
+  return core.forms.knows(core.authorityLane(session.pair), session.context, question, { db: session.db, key }, session)
+}
+
+/** What is tried instead is not the same for one key and for several. */
+const formsOf = (name: string, { attempts }: BlockingPlan): string => `${name} ${attempts[0]?.argv[0]}`
 
 /** CLIENT UNBLOCK id [TIMEOUT | ERROR]. Answered when it is known whether that client had not been served already. */
 export function unblock(session: ClientSession, args: ArgView): Sent {
@@ -86,8 +107,9 @@ const asked = (argv: readonly Buffer[]): BlockingPlan => ({
   openIds: [],
 })
 
-const knowMultiPop = ({ pair }: ClientSession): boolean =>
-  [pair.source, pair.target].every(({ server }) => Number.parseInt(server.version, 10) >= 7)
+/** By the service's own connections: the client's user may not be allowed to ask. */
+const knowMultiPop = ({ shared: { lanes } }: ClientSession): boolean =>
+  sides.every((side) => Number.parseInt(lanes.lane(side).server.version, 10) >= 7)
 
 class BlockedCommand implements Awaiting, BlockedWait {
   readonly #session: ClientSession
@@ -96,6 +118,11 @@ class BlockedCommand implements Awaiting, BlockedWait {
   readonly #inner: InnerClient
   readonly #slot = new ReplySlot()
   readonly #db: number
+  readonly #argv: readonly Buffer[]
+  /** Its user may not send the form that does not wait. */
+  #asWritten: boolean
+  /** The server would run what the client wrote. */
+  #permitted = false
   #attempts: BlockingPlan['attempts']
   #openIds: BlockingPlan['openIds']
   #running: Promise<boolean> | null = null
@@ -109,7 +136,8 @@ class BlockedCommand implements Awaiting, BlockedWait {
   #endedByItself = false
   #timer: NodeJS.Timeout | null = null
 
-  constructor(session: ClientSession, spec: CommandSpec, plan: BlockingPlan) {
+  /** `argv` and what is in it are owned. */
+  constructor(session: ClientSession, spec: CommandSpec, argv: readonly Buffer[], plan: BlockingPlan) {
     const { core, lanes, writes } = session.shared
     this.#session = session
     this.#name = spec.name
@@ -117,6 +145,10 @@ class BlockedCommand implements Awaiting, BlockedWait {
     this.#attempts = plan.attempts
     this.#openIds = plan.openIds
     this.#db = session.db
+    this.#argv = argv
+    const [key] = plan.keys
+    this.#asWritten =
+      key !== undefined && core.forms.refuses(core.authorityLane(session.pair), formsOf(spec.name, plan), { db: session.db, key })
     this.#inner = new InnerClient(core, lanes, writes, session)
   }
 
@@ -196,21 +228,62 @@ class BlockedCommand implements Awaiting, BlockedWait {
   /** What to answer, or null. */
   async #try(): Promise<Buffer | null> {
     await this.#closeIds()
+    if (this.#asWritten) return this.#tryAsWritten()
     for (const attempt of this.#attempts) {
       if (this.#done) return null
       const reply = await (this.#plan.reads ? this.#inner.read(attempt.argv) : this.#inner.write(attempt.argv))
       if (reply === null) return null
-      const outcome = outcomeOf(attempt, reply)
-      if (outcome === 'empty') continue
-      if (outcome === 'error') {
-        if (await this.#staysBlocked(reply)) continue
-        return ownName(reply, String(attempt.argv[0]), this.#name)
+      if (isRefusal(reply) && waitingFor(this.#name, this.#argv) !== null) {
+        this.#refused(reply)
+        return this.#tryAsWritten()
       }
-      const { destination } = this.#plan
-      if (destination !== null) this.#session.shared.core.waits.wake(this.#db, destination)
-      return outcome
+      const answer = await this.#answerTo(attempt, reply)
+      if (answer !== null) return answer
     }
     return null
+  }
+
+  /** What to answer where the server said this, or null. */
+  async #answerTo(attempt: Attempt, reply: Buffer): Promise<Buffer | null> {
+    const outcome = outcomeOf(attempt, reply)
+    if (outcome === 'empty') return null
+    if (outcome === 'error') return (await this.#staysBlocked(reply)) ? null : reply
+    const { destination } = this.#plan
+    if (destination !== null) this.#session.shared.core.waits.wake(this.#db, destination)
+    return outcome
+  }
+
+  /** The next one of this user does not try it again. */
+  #refused(reply: Buffer): void {
+    const { core } = this.#session.shared
+    const [key] = this.#plan.keys
+    const forms = formsOf(this.#name, this.#plan)
+    if (key !== undefined) core.forms.heard(core.authorityLane(this.#session.pair), forms, { db: this.#db, key }, reply)
+    this.#asWritten = true
+  }
+
+  /**
+   * Refused before it began to run, so nothing has happened: what the client wrote is sent, where it will find something and so does not
+   * wait. Whoever was quicker leaves it to wait for as long as a server's timers are apart, 100 ms.
+   */
+  async #tryAsWritten(): Promise<Buffer | null> {
+    if (!this.#permitted) {
+      const said = await this.#inner.read(waitingFor(this.#name, this.#argv) ?? this.#argv)
+      if (said === null || isRefusal(said) || this.#plan.keys.length === 0) return said
+      this.#permitted = true
+    }
+    if (this.#done || !(await this.#anyThere()) || this.#done) return null
+    const argv = waitingFor(this.#name, this.#argv, leastWaitSeconds) ?? this.#argv
+    const reply = await this.#inner.write(argv)
+    return reply === null ? null : this.#answerTo({ argv, shape: 'same', key: noBytes }, reply)
+  }
+
+  /** Once everything has run that was sent before, by whomever: what woke it may still be on its way. */
+  async #anyThere(): Promise<boolean> {
+    const { core, lanes } = this.#session.shared
+    await new Promise<void>((resolve) => lanes.whenAnswered(core.traffic.authority, () => resolve()))
+    const reply = await this.#askedByService(['EXISTS', ...this.#plan.keys])
+    return reply === null || reply.toString('latin1') !== ':0\r\n'
   }
 
   /** A key that turned out to be of another type is not what the client waits for. Whatever else is wrong is answered. */
@@ -218,7 +291,7 @@ class BlockedCommand implements Awaiting, BlockedWait {
     const { destination, keys, line } = this.#plan
     if (!this.#waited || line?.startsWith('stream') || !error.toString('latin1', 0, 11).startsWith('-WRONGTYPE ')) return false
     if (destination === null) return true
-    const type = await this.#inner.read(['TYPE', keys[0] as Buffer])
+    const type = await this.#asked(['TYPE', keys[0] as Buffer])
     return type?.toString('latin1') !== '+list\r\n'
   }
 
@@ -236,21 +309,25 @@ class BlockedCommand implements Awaiting, BlockedWait {
   }
 
   async #lastIdOf(key: Buffer): Promise<string> {
-    const reply = await this.#inner.read(['XINFO', 'STREAM', key])
-    const fields = isNoPermission(reply) ? await this.#askedByService(key) : decoded(reply)
+    const fields = decoded(await this.#asked(['XINFO', 'STREAM', key]))
     // No stream, or no stream's key: the attempt itself will tell.
     if (!Array.isArray(fields)) return '0-0'
     const at = fields.findIndex((field, i) => i % 2 === 0 && String(field) === 'last-generated-id')
     return at < 0 ? '0-0' : String(fields[at + 1])
   }
 
-  /** A user who may read streams need not have the right to XINFO. What the client sent before has run by now. */
-  async #askedByService(key: Buffer): Promise<Reply> {
+  /** A user who may pop or read need not have the right to this. What the client sent before has run by then. */
+  async #asked(argv: readonly (Buffer | string)[]): Promise<Buffer | null> {
+    const reply = await this.#inner.read(argv)
+    return reply !== null && isRefusal(reply) ? this.#askedByService(argv) : reply
+  }
+
+  async #askedByService(argv: readonly (Buffer | string)[]): Promise<Buffer | null> {
     const { core, lanes } = this.#session.shared
-    const frame = encodeCommand(['XINFO', 'STREAM', key])
+    const frame = encodeCommand(argv)
     const context = contextOf(2, this.#db)
     const asked = exchange(lanes.lane(core.traffic.authority), context, 1, (lane) => lane.write(frame, 0, frame.length))
-    return decoded(await asked.catch(() => null))
+    return asked.catch(() => null)
   }
 
   #finish(bytes: Buffer): void {
@@ -266,12 +343,4 @@ class BlockedCommand implements Awaiting, BlockedWait {
   }
 }
 
-const isNoPermission = (reply: Buffer | null): boolean => reply?.toString('latin1', 0, 8) === '-NOPERM '
-
 const decoded = (reply: Buffer | null): Reply => (reply === null ? null : decodeReply(reply).value)
-
-/** A refusal names the command that the client sent. */
-function ownName(error: Buffer, plain: string, name: string): Buffer {
-  const text = error.toString('latin1')
-  return text.startsWith('-NOPERM ') ? Buffer.from(text.replace(`'${plain}'`, `'${name}'`), 'latin1') : error
-}

@@ -46,6 +46,11 @@ export class ClientPause {
     this.#parked.add(session)
   }
 
+  /** Whether this one waits for the end. */
+  holds(session: Parked): boolean {
+    return this.active && this.#parked.has(session)
+  }
+
   forget(session: Parked): void {
     this.#parked.delete(session)
   }

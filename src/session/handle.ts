@@ -81,7 +81,8 @@ function carry(session: ClientSession, spec: CommandSpec, args: ArgView, frame: 
     const { core, writes } = session.shared
     const alone =
       core.traffic.mirrored && !core.accepts(core.authorityLane(session.pair)) && core.followerLane(session.pair) !== null
-    if (alone && writes.suitsEitherSide(spec, args, frame, session.db)) return writes.write(session, spec, args, frame)
+    if (alone && writes.suitsEitherSide(session.pair, spec, args, frame, session.db))
+      return writes.write(session, spec, args, frame)
   }
   return withAuthority(session, () => session.shared.writes.write(session, spec, args, frame))
 }

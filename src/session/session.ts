@@ -228,6 +228,14 @@ export class Session implements ClientSession {
     }
   }
 
+  /**
+   * Its socket is read although nothing behind its command is looked at: it may wait long, and what a client asked for that has gone
+   * meanwhile is not done. So a server does it, while a client is blocked and while CLIENT PAUSE holds it.
+   */
+  get #isWatched(): boolean {
+    return this.blocked !== null || this.replicaWait !== null || this.shared.pauses.holds(this)
+  }
+
   /** As on a server, whose limit counts for what is not looked at yet. */
   #keepEarly(bytes: Buffer): void {
     this.#early.push(Buffer.from(bytes))
@@ -241,7 +249,7 @@ export class Session implements ClientSession {
     const { core } = this.shared
     this.receivedMs = core.turn.tick()
     core.counters.clients.bytesIn += end - start
-    if (this.blocked !== null || this.replicaWait !== null || this.#early.length > 0) {
+    if (this.#isWatched || this.#early.length > 0) {
       this.#keepEarly(buf.subarray(start, end))
       return
     }
@@ -398,7 +406,7 @@ export class Session implements ClientSession {
       if (!parkedBefore) this.parkedSinceMs = core.turn.nowMs
       this.#again = true
       this.#parked = true
-      this.socket.pause()
+      if (!this.#isWatched) this.socket.pause()
       return false
     }
     if (parkedBefore) core.counters.holdWait(core.turn.nowMs - this.parkedSinceMs)
@@ -419,8 +427,7 @@ export class Session implements ClientSession {
     if (this.#closing) return
     const { core } = this.shared
     const full =
-      this.#parked ||
-      (this.#heldBack && this.blocked === null && this.replicaWait === null) ||
+      ((this.#parked || this.#heldBack) && !this.#isWatched) ||
       this.replies.length >= owedRepliesMax ||
       this.output.congested ||
       (this.replies.length > 0 && core.authorityLane(this.pair).bufferedBytes > core.limits.laneBufferBytes)

@@ -1,6 +1,7 @@
 /** MULTI to EXEC: the commands wait here and go out together, so that a client that vanishes in between has changed nothing. */
 import { type ArgView, argInteger, argIs } from '../commands/arg-view.ts'
 import { destinationDb } from '../commands/keys.ts'
+import { otherFormOf } from '../commands/other-forms.ts'
 import type { ServerName } from '../commands/server-name.ts'
 import { arityOk, type CommandSpec, Kind } from '../commands/spec.ts'
 import { makeBlock, withoutCompanions, writtenKeys } from '../dispatch/block.ts'
@@ -136,8 +137,9 @@ function run(session: ClientSession, open: Transaction): Sent {
   // Reads go where the transaction goes: the authority must not be asked for what only the follower knows.
   if (core.journal.from[follower] > 0 && writes.awaitsTruth(session, keysIn(open.commands))) return 'parked'
   const sent = open.commands.filter(({ local }) => !local)
+  if (mirrored && sent.some((command) => !knowsForm(session, command))) return 'parked'
   const shape = open.shapes ? (elements: readonly Buffer[]) => shaped(session, open.commands, elements) : null
-  const whole = makeBlock(writes, sent, mirrored ? lanes.lane(follower).server : null, shape)
+  const whole = makeBlock(writes, session.pair, sent, mirrored ? lanes.lane(follower).server : null, shape)
   const block = session.pair.companions === 'refused' ? withoutCompanions(whole) : whole
   if (watch === null) {
     const outcome = transactions.execute(session, block)
@@ -155,6 +157,14 @@ function run(session: ClientSession, open: Transaction): Sent {
   watch.executing()
   session.transaction = null
   return 'sent'
+}
+
+function knowsForm(session: ClientSession, { spec, bytes, db }: Queued): boolean {
+  if (otherFormOf(spec.name) === null) return true
+  const frame: Frame = { buf: bytes, start: 0, end: bytes.length, pieces: null }
+  for (const args of framesIn(bytes, 0, bytes.length))
+    return session.shared.writes.knowsForm(session, spec, frame, keysOf(spec, args, db) ?? [])
+  return true
 }
 
 /** Of reads and writes alike. */

@@ -56,6 +56,8 @@ export class Lane implements Flushable, ReplyLane {
   runId: string | null = null
   /** What the server calls itself; the last answer where it is down now. */
   server: ServerName = unnamedServer
+  /** How often it has come up: what was found out about its user on one connection need not hold on the next. */
+  connections = 0
   /** Commands sent and not answered. */
   inFlight = 0
   /** A connection went with commands on it, and the one after it has not killed it yet: the server may still run them. */
@@ -317,6 +319,7 @@ export class Lane implements Flushable, ReplyLane {
     this.#timer = null
     this.#former = { clientId: result.clientId, runId: result.runId }
     this.#attempt = 0
+    this.connections++
     this.up = true
     this.tried = true
     this.orphaned = false

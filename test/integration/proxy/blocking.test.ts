@@ -506,10 +506,7 @@ describe('blocked clients', () => {
     const clients = await Promise.all([0, 1, 2, 3].map(() => connect(ferry.port)))
     for (const [i, client] of clients.entries()) send(client, i === 3 ? 'XREAD BLOCK 0 STREAMS s $' : `BLPOP q${i} 0`)
     await untilBlocked(ferry.port, 4)
-    source
-      .client()
-      .call('CLIENT', 'KILL', 'TYPE', 'normal')
-      .catch(() => {})
+    await source.client().call('CLIENT', 'KILL', 'TYPE', 'normal')
     const writing = await connect(ferry.port)
     await until(async () => (await writing.ask('RPUSH q0 v')) === ':1\r\n', { what: 'the source to be back' })
     expect(await one(clients[0] as WireClient)).toBe(popped('q0', 'v'))

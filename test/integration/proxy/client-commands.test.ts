@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { differencesOf, Ferry } from '../../support/ferry.ts'
 import { played } from '../../support/played.ts'
 import { engineMissing, type RedisServer, startRedis } from '../../support/redis-server.ts'
+import { until } from '../../support/wait.ts'
 import { multibulk, WireClient } from '../../support/wire-client.ts'
 
 let servers: [source: RedisServer, target: RedisServer, plain: RedisServer]
@@ -304,16 +305,45 @@ describe('on Redis 7.0', () => {
     client.close()
   })
 
-  it('lets a client that was paused go, and keeps both sides alike whatever becomes of its write', async () => {
+  it.each(['vanish', 'close'] as const)(
+    'does not run what a client asked for that is gone before the pause is over (%s)',
+    async (go) => {
+      for (const port of [servers[2].port, ferry.port]) {
+        const [one, other] = [await WireClient.open(port), await WireClient.open(port)]
+        await other.ask('CLIENT SETNAME paused')
+        await one.ask('CLIENT PAUSE 10000 WRITE')
+        // More behind it: what was read meanwhile is not run either.
+        other.write(multibulk('INCR', 'gone'))
+        await until(async () => (await one.ask('CLIENT LIST')).includes('cmd=incr'), { what: 'the command to come' })
+        other.write(multibulk('INCR', 'gone'))
+        other[go]()
+        await until(async () => !(await one.ask('CLIENT LIST')).includes('name=paused'), { what: 'the client to be gone' })
+        expect(await one.pipeline(['CLIENT UNPAUSE', 'INCR after', 'EXISTS gone'])).toEqual(['+OK\r\n', ':1\r\n', ':0\r\n'])
+        one.close()
+      }
+      await ferry.untilSettled()
+      expect(await differencesOf(servers[0], servers[1])).toEqual([])
+    },
+  )
+
+  it('runs what a paused client has sent behind its command in its order, once the pause is over', async () => {
     const [one, other] = [await WireClient.open(ferry.port), await WireClient.open(ferry.port)]
     await one.ask('CLIENT PAUSE 10000 WRITE')
-    other.write(multibulk('SET', 'gone', '1'))
-    other.vanish()
-    expect(await one.pipeline(['EXISTS gone', 'CLIENT UNPAUSE'])).toEqual([':0\r\n', '+OK\r\n'])
-    await ferry.untilStatus('the client to be gone', ({ clients }) => clients === 1)
-    await ferry.untilSettled()
-    expect(await differencesOf(servers[0], servers[1])).toEqual([])
+    other.write(multibulk('RPUSH', 'l', 'a'))
+    await until(async () => (await one.ask('CLIENT LIST')).includes('cmd=rpush'), { what: 'the command to come' })
+    const bytesIn = async (): Promise<number> => {
+      const metrics = await (await fetch(`${ferry.controlUrl}/metrics`)).text()
+      return Number(/^ferry_client_bytes_total\{direction="in"\} (\d+)/m.exec(metrics)?.[1])
+    }
+    const before = await bytesIn()
+    const value = 'x'.repeat(100_000)
+    other.write(multibulk('RPUSH', 'l', value) + multibulk('LLEN', 'l') + multibulk('LINDEX', 'l', '1').slice(0, 9))
+    await until(async () => (await bytesIn()) - before > value.length, { what: 'the rest to come' })
+    await one.ask('CLIENT UNPAUSE')
+    other.write(multibulk('LINDEX', 'l', '1').slice(9))
+    expect(await other.take(4)).toEqual([':1\r\n', ':2\r\n', ':2\r\n', `$100000\r\n${value}\r\n`])
     one.close()
+    other.close()
   })
 
   it('KILLs only its own clients: the connections of Ferry stay', async () => {

@@ -1,8 +1,10 @@
 /**
  * The convergence run for as long as wanted: `npm run converge -- --seconds 60 --seed 1`. `--mutant hold` takes a safety away, which has to be
- * noticed; `--mutants` does that for each. `--deeds copy,killFollower`, `--only incr,del`, `--clients 2` and the like make a case smaller.
+ * noticed; `--mutants` does that for each. `--deeds copy,killFollower`, `--only incr,del`, `--clients 2` and the like make a case smaller;
+ * `--policy best-effort` and `--reads ratio` are kept to the end where `--deeds` leaves out what changes them.
  */
 import { parseArgs } from 'node:util'
+import type { ReadMode, WritePolicy } from '../../../src/routing/modes.ts'
 import { engineNames } from '../../support/redis-server.ts'
 import { deedNames, type Finale } from './deeds.ts'
 import { huntMutant, type Mutant, mutants } from './mutants.ts'
@@ -25,6 +27,8 @@ const { values } = parseArgs({
     users: { type: 'boolean' },
     keys: { type: 'string' },
     finale: { type: 'string' },
+    policy: { type: 'string' },
+    reads: { type: 'string' },
     mutant: { type: 'string' },
     mutants: { type: 'boolean', default: false },
     log: { type: 'boolean', default: false },
@@ -52,6 +56,8 @@ function optionsOf(seed: number): StressOptions {
     shortLived: values.short,
     hidden: values.hidden,
     ...(values.finale !== undefined && { finale: values.finale as Finale }),
+    ...(values.policy !== undefined && { policy: values.policy as WritePolicy }),
+    ...(values.reads !== undefined && { reads: values.reads as ReadMode }),
     ...(values.users !== undefined && { users: values.users }),
     ...(values.keys !== undefined && { keysPerType: Number(values.keys) }),
     ...(values.clients !== undefined && { clients: Number(values.clients) }),
@@ -99,4 +105,4 @@ if (values.mutants || values.mutant !== undefined) {
   for (let index = 0; index < Number(values.rounds); index++) if (!(await round(first + index))) failed++
   console.log(`${failed} of ${values.rounds} rounds failed`)
 }
-process.exitCode = failed === 0 ? 0 : 1
+process.exit(failed === 0 ? 0 : 1)

@@ -11,7 +11,7 @@ import { FakeSides } from '../../support/fake-sides.ts'
 
 const server = { family: 'redis', version: '7.4.2' }
 const lanes = { lane: () => ({ server, clockOffsetMs: 0 }) } as unknown as Lanes
-const { core } = new FakeSides()
+const { core, client } = new FakeSides()
 const writes = new WritePath(core, lanes, new ScriptPath(core, lanes, ['ab'.repeat(20)]))
 
 interface Told {
@@ -30,7 +30,7 @@ function told(...pairs: readonly (readonly [string, string])[]): Told {
     if (args === undefined) throw new Error('no frame')
     return { spec: specOf(args), bytes, db: 0 }
   })
-  const { commands } = makeBlock(writes, queued, server, null)
+  const { commands } = makeBlock(writes, client.pair, queued, server, null)
   const replies = pairs.map(([, reply]) => ({ own: Buffer.from(`${reply}\r\n`), companion: null }))
   const { steps, doubted, doubtAll } = followerPart(commands, replies, { authority: server, follower: server })
   const words = (frame: Buffer): string =>

@@ -41,7 +41,8 @@ async function setup(
   const [args] = framesIn(bytes, 0, bytes.length)
   if (args === undefined) throw new Error('no frame')
   const queued = { spec: specOf(args), bytes, db: 0 }
-  const block = makeBlock(new WritePath(sides.core, lanes, new ScriptPath(sides.core, lanes, [])), [queued], server, null)
+  const writes = new WritePath(sides.core, lanes, new ScriptPath(sides.core, lanes, []))
+  const block = makeBlock(writes, sides.client.pair, [queued], server, null)
   return { sides, lanes, lane, block, commands: (await fake.connection(1)).commands }
 }
 
