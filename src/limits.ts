@@ -1,5 +1,7 @@
 /** Every default bound, with the reason for its value. The configuration may change those that a reader could need to. */
 
+import { throttleDefaults } from './throttle-limits.ts'
+
 const kibibyte = 1024
 const mebibyte = 1024 * kibibyte
 const gibibyte = 1024 * mebibyte
@@ -34,12 +36,14 @@ export const limitDefaults = {
 export const moverDefaults = {
   /** 0 = as fast as the servers answer. */
   keysPerSecondMax: 0,
+  bytesPerSecondMax: 0,
   /** A batch is one round trip; 512 keys keep both servers busy and a hold short. */
   batchKeys: 512,
   /** Bounds the memory of a batch of large values. */
   batchBytes: 4 * mebibyte,
   /** Enough to hide the round trip; each adds at most batchBytes of memory. */
   batchesInFlight: 4,
+  ...throttleDefaults,
 } as const
 
 /** PTTL is read at two moments on two clocks; a second is well above both, and well below what an application notices. */

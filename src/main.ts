@@ -43,8 +43,9 @@ export async function startFerry(config: Config): Promise<Ferry> {
   lanes.start(core)
   migration.recover(clean, unknown)
   healer.start()
-  expiries.start()
+  const expiriesTried = expiries.start()
   parts.job.functions.start()
+  parts.job.brake.start()
   const verifications = new Verifications(parts)
   const operations = operationsOf(parts, verifications, () => closed)
   const read = (): Reading => readingOf(parts)
@@ -62,6 +63,7 @@ export async function startFerry(config: Config): Promise<Ferry> {
     await settled(parts)
     await expiries.stop()
     parts.job.functions.stop()
+    parts.job.brake.stop()
     parts.scripts.watch.close()
     parts.keyWatch.stop()
     lanes.stop()
@@ -78,7 +80,8 @@ export async function startFerry(config: Config): Promise<Ferry> {
     await app.listen({ host, port }).catch((cause: Error) => {
       throw new FerryError('endpoint-unreachable', `cannot listen on ${config.control}: ${cause.message}`, { cause })
     })
-    await lanes.tried(firstConnectMs)
+    await Promise.all([lanes.tried(firstConnectMs), withinReason(expiriesTried)])
+    await startsAlike(parts)
     const listening = await server.listen(config.listen)
     closed = null
     return { operations, listening, stop }
@@ -86,6 +89,19 @@ export async function startFerry(config: Config): Promise<Ferry> {
     await stop()
     throw error
   }
+}
+
+/** What differed between the libraries when Ferry ended is not kept anywhere. A copy that is still to come brings them itself. */
+async function startsAlike({ core, job }: Parts): Promise<void> {
+  const { traffic, libraries } = core
+  if (!traffic.mirrored || !traffic.covered) return
+  libraries.differ('Ferry was started anew')
+  await withinReason(job.functions.copy())
+}
+
+/** A side that does not answer does not stop the start. */
+async function withinReason(done: Promise<void>): Promise<void> {
+  await Promise.race([done, new Promise((resolve) => setTimeout(resolve, firstConnectMs).unref())])
 }
 
 /** Both sides have answered everything, or the lanes are gone and their keys are in the journal. */

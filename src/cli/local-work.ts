@@ -11,6 +11,8 @@ export interface CopyOptions {
   readonly sweep: boolean
   /** SQLite file that lets a copy be resumed; null = none. */
   readonly state: string | null
+  /** Where the keys that could not be copied are written to, as NDJSON; null = nowhere. */
+  readonly errors: string | null
 }
 
 export interface DirectVerifyOptions {

@@ -12,6 +12,13 @@ export function positiveNumber(text: string): number {
   return value
 }
 
+/** May be a fraction. */
+export function fromZero(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !(value >= 0)) throw new InvalidArgumentError('expected a number from 0 on.')
+  return value
+}
+
 export function percentage(text: string): number {
   const value = Number(text)
   if (text.trim() === '' || !(value >= 0 && value <= 100)) throw new InvalidArgumentError('expected a number from 0 to 100.')

@@ -64,8 +64,8 @@ export function moverText(mover: MoverStatus): string {
     parts.push(`${count(mover.keysPerSecond)} keys/s`, `${bytes(mover.bytesPerSecond)}/s`)
     if (mover.etaSeconds !== null) parts.push(`${duration(mover.etaSeconds)} left`)
   }
-  if (mover.keysFailed > 0) parts.push(`${count(mover.keysFailed)} failed`)
-  if (mover.throttle !== null) parts.push(`slowed: ${mover.throttle}`)
+  if (mover.account.exported > 0) parts.push(`${count(mover.account.exported)} in the error queue`)
+  if (mover.throttle !== null) parts.push(`throttled: ${mover.throttle}`)
   if (mover.lastError !== null) parts.push(mover.lastError)
   return parts.join(', ')
 }

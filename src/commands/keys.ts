@@ -51,6 +51,12 @@ export function destinationDb(spec: CommandSpec, args: ArgView): number {
   return -1
 }
 
+/** Every database that the command names beside the current one; none where it is not understood. */
+export function namedDbs(spec: CommandSpec, args: ArgView): number[] {
+  const dbs = spec.name === 'swapdb' ? [argInteger(args, 1), argInteger(args, 2)] : [destinationDb(spec, args)]
+  return dbs.some(Number.isNaN) ? [] : dbs.filter((db) => db >= 0)
+}
+
 function nonNegative(value: number): number {
   return value >= 0 ? value : Number.NaN
 }

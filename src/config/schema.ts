@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { limitDefaults, moverDefaults, ttlToleranceMs } from '../limits.ts'
 import { type AccessToken, roles } from '../roles.ts'
 import { phases, ratioUnits, readModes, writePolicies } from '../routing/modes.ts'
+import { type ThrottleLimitName, throttleLimitNames, throttleLimits } from '../throttle-limits.ts'
 
 const text = z.string().min(1)
 const bytes = (max: number) => z.number().int().min(1024).max(max)
@@ -69,6 +70,13 @@ const version = z.discriminatedUnion('kind', [
   z.strictObject({ pattern, kind: z.literal('companion-key'), suffix: text }),
 ])
 
+const throttle = Object.fromEntries(
+  throttleLimitNames.map((name) => {
+    const { first, most, help } = throttleLimits[name]
+    return [name, z.number().min(0).max(most).default(first).meta({ description: help })]
+  }),
+) as Record<ThrottleLimitName, z.ZodDefault<z.ZodNumber>>
+
 const mover = z.strictObject({
   keysPerSecondMax: z
     .number()
@@ -77,11 +85,29 @@ const mover = z.strictObject({
     .max(100_000_000)
     .default(moverDefaults.keysPerSecondMax)
     .meta({ description: '0 = unlimited.' }),
+  bytesPerSecondMax: z
+    .number()
+    .int()
+    .min(0)
+    .max(tebibyte)
+    .default(moverDefaults.bytesPerSecondMax)
+    .meta({ description: 'Bytes of values, as they are copied. 0 = unlimited.' }),
   batchKeys: atLeastOne(100_000).default(moverDefaults.batchKeys).meta({ description: 'Keys copied in one round trip.' }),
   batchBytes: bytes(2 ** 30)
     .default(moverDefaults.batchBytes)
     .meta({ description: 'A batch is closed early when its values reach this.' }),
   batchesInFlight: atLeastOne(64).default(moverDefaults.batchesInFlight).meta({ description: 'Batches under way at once.' }),
+  ...throttle,
+})
+
+const errorQueue = z.strictObject({
+  payloadBytesMax: z
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 26)
+    .default(0)
+    .meta({ description: 'Keys that cannot be copied come with what DUMP gives, where the value is no larger. 0 = none do.' }),
 })
 
 const limits = z.strictObject({
@@ -184,6 +210,7 @@ export const configSchema = z
       }),
     readRepair: z.boolean().default(false).meta({ description: 'fallback-on-miss copies a key that only the source had.' }),
     mover: mover.prefault({}).meta({ description: 'First limits of the mover; `ferry mover set` changes them live.' }),
+    errorQueue: errorQueue.prefault({}).meta({ description: 'Keys that could not be copied; `ferry errors` works on them.' }),
     scripts: scripts.prefault({}).meta({ description: 'How scripts and functions are carried.' }),
     limits: limits.prefault({}).meta({ description: 'Bounds; the defaults are those of Redis where it has one.' }),
     allowCommands: z

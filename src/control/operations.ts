@@ -1,12 +1,16 @@
 /** What the control API may ask of the running process. Implemented by the composition root; faked in the API's own tests. */
 import type { Strategy } from '../routing/modes.ts'
 import type {
+  EditRequest,
+  ErrorsFilter,
+  ErrorsPage,
   EventDocument,
-  FailedKey,
   MigrationAnswer,
   MigrationRequest,
   MoverPatch,
   MoverStatus,
+  ReplayAnswer,
+  ReplayRequest,
   StatusDocument,
   TrafficPatch,
   TrafficSettings,
@@ -38,8 +42,10 @@ export interface Operations {
   moverResume(): MoverStatus
   moverStop(): MoverStatus
 
-  errors(cursor: number, limit: number): { total: number; items: FailedKey[]; nextCursor: number | null }
-  replayErrors(ids: readonly number[] | undefined): Promise<number>
+  errors(cursor: number, limit: number, filter: ErrorsFilter, withPayload: boolean): ErrorsPage
+  replayErrors(request: ReplayRequest): Promise<ReplayAnswer>
+  /** How many were changed. */
+  editErrors(request: EditRequest): number
 
   verify(request: VerifyRequest): Promise<VerifyReport>
   verification(id: string): VerifyReport | null

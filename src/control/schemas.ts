@@ -1,8 +1,11 @@
 /** Every document that the control API takes or gives. Types, validation and the OpenAPI document all come from here. */
 import { z } from 'zod'
+import { failureClasses } from '../routing/copy-failure.ts'
 import { migrationStates, phases, ratioUnits, readModes, sides, strategies, writePolicies } from '../routing/modes.ts'
+import { type ThrottleLimitName, throttleLimitNames, throttleLimits } from '../throttle-limits.ts'
 
 const count = z.number().int().nonnegative()
+const wantedSides = ['authority', ...sides] as const
 
 export const sideStatus = z.strictObject({
   state: z.enum(['startup', 'up', 'down']),
@@ -26,6 +29,13 @@ export const trafficPatch = trafficSettings
   .extend({ reason: z.string().max(1000).optional() })
   .strict()
 
+const throttle = Object.fromEntries(
+  throttleLimitNames.map((name) => {
+    const { most, help } = throttleLimits[name]
+    return [name, z.number().min(0).max(most).meta({ description: help })]
+  }),
+) as Record<ThrottleLimitName, z.ZodNumber>
+
 export const moverStatus = z.strictObject({
   state: z.enum(['idle', 'running', 'paused', 'done', 'failed']),
   pass: z
@@ -44,18 +54,40 @@ export const moverStatus = z.strictObject({
   etaSeconds: z.number().nonnegative().nullable(),
   startedAt: z.string().nullable(),
   throttle: z.string().nullable().meta({ description: 'Why the mover is slower than it could be, or null.' }),
+  speedPercent: z
+    .number()
+    .min(0)
+    .max(100)
+    .meta({ description: 'What live traffic leaves the mover of full speed; 0 = it rests.' }),
   lastError: z.string().nullable(),
+  account: z
+    .strictObject({
+      scanned: count,
+      copied: count,
+      skipped: count.meta({ description: 'By a rule: outside of the range, or decided by the other side.' }),
+      vanished: count.meta({ description: 'Gone between the scan and the copy.' }),
+      exported: count.meta({ description: 'Into the error queue.' }),
+      waiting: count.meta({ description: 'Under way, or in the journal.' }),
+    })
+    .meta({ description: 'What became of every key that the copy came by: the others add up to scanned.' }),
   limits: z.strictObject({
     keysPerSecondMax: count.meta({ description: '0 = unlimited' }),
+    bytesPerSecondMax: count.meta({ description: '0 = unlimited' }),
     batchKeys: count,
     batchBytes: count,
     batchesInFlight: count,
+    ...throttle,
   }),
 })
 
 export const moverPatch = z
   .strictObject({
     keysPerSecondMax: z.number().int().min(0).max(100_000_000),
+    bytesPerSecondMax: z
+      .number()
+      .int()
+      .min(0)
+      .max(1024 ** 4),
     batchKeys: z.number().int().min(1).max(100_000),
     batchBytes: z
       .number()
@@ -63,6 +95,7 @@ export const moverPatch = z
       .min(1024)
       .max(1 << 30),
     batchesInFlight: z.number().int().min(1).max(64),
+    ...throttle,
   })
   .partial()
 
@@ -131,14 +164,64 @@ export const failedKey = z.strictObject({
   sizeBytes: count.nullable(),
   ttlMs: z.number().nullable(),
   attempts: count,
-  error: z.string(),
+  class: z.enum(failureClasses).meta({ description: 'What the words mean; docs/errors.md says what to do about each.' }),
+  error: z.string().meta({ description: 'The last words of the server.' }),
+  saidBy: z.enum(sides).nullable(),
+  from: z.enum(wantedSides).meta({ description: 'Whose value is wanted; authority: of whichever side has it by then.' }),
+  state: z.enum(['open', 'replaying', 'skipped']),
+  note: z.string().nullable(),
+  payloadBase64: z.string().nullable().meta({ description: 'What DUMP gave, where it was kept and asked for.' }),
   firstAt: z.string(),
   lastAt: z.string(),
 })
 
-export const errorsPage = z.strictObject({ total: count, items: z.array(failedKey), nextCursor: count.nullable() })
-export const replayRequest = z.strictObject({ ids: z.array(count).optional().meta({ description: 'Absent: all of them.' }) })
-export const replayAnswer = z.strictObject({ replayed: count })
+/** All that are given must hold. */
+export const errorsFilter = z.strictObject({
+  class: z.enum(failureClasses).optional(),
+  pattern: z.string().min(1).max(1024).optional().meta({ description: 'As of SCAN MATCH.' }),
+  keyBase64: z.base64().optional().meta({ description: 'This key alone.' }),
+  db: z.coerce.number().int().nonnegative().optional(),
+  state: z.enum(['open', 'replaying', 'skipped']).optional(),
+  olderThanSeconds: z.coerce.number().nonnegative().optional().meta({ description: 'Since it failed last.' }),
+  newerThanSeconds: z.coerce.number().nonnegative().optional(),
+})
+
+export const errorsPage = z.strictObject({
+  total: count.meta({ description: 'That fit, the pattern aside.' }),
+  byClass: z.partialRecord(z.enum(failureClasses), count).meta({ description: 'Of the whole queue, without what was skipped.' }),
+  items: z.array(failedKey),
+  nextCursor: count.nullable().meta({ description: 'With a pattern a page may be short and not the last: null says so.' }),
+})
+
+const chosen = {
+  ids: z.array(count).max(100_000).optional().meta({ description: 'These; absent: all that fit the filter.' }),
+  filter: errorsFilter.optional(),
+}
+
+export const replayRequest = z.strictObject({
+  ...chosen,
+  waitMs: z.number().int().min(0).max(60_000).default(0).meta({ description: 'How long to wait for what becomes of them.' }),
+})
+export const replayAnswer = z.strictObject({
+  replayed: count,
+  settled: count.meta({ description: 'The same on both sides now.' }),
+  failed: count.meta({ description: 'Refused anew, and back in the queue.' }),
+  waiting: count.meta({ description: 'Still being tried.' }),
+})
+
+export const editRequest = z
+  .strictObject({
+    ...chosen,
+    state: z.enum(['open', 'skipped']).optional().meta({ description: 'skipped: nobody is to be bothered with it any more.' }),
+    note: z.string().max(1000).optional(),
+    from: z.enum(wantedSides).optional().meta({ description: 'Whose value a replay is to take.' }),
+  })
+  .refine(({ ids, filter }) => ids !== undefined || filter !== undefined, 'expected ids or a filter')
+  .refine(
+    ({ state, note, from }) => state !== undefined || note !== undefined || from !== undefined,
+    'expected a state, a note or a side',
+  )
+export const editAnswer = z.strictObject({ changed: count })
 
 export const difference = z.strictObject({
   db: count,
@@ -191,5 +274,10 @@ export type MigrationRequest = z.infer<typeof migrationRequest>
 export type MigrationAnswer = z.infer<typeof migrationAnswer>
 export type EventDocument = z.infer<typeof eventDocument>
 export type FailedKey = z.infer<typeof failedKey>
+export type ErrorsFilter = z.infer<typeof errorsFilter>
+export type ErrorsPage = z.infer<typeof errorsPage>
+export type ReplayRequest = z.infer<typeof replayRequest>
+export type ReplayAnswer = z.infer<typeof replayAnswer>
+export type EditRequest = z.infer<typeof editRequest>
 export type VerifyRequest = z.infer<typeof verifyRequest>
 export type VerifyReport = z.infer<typeof verifyReport>

@@ -7,7 +7,7 @@ import { encodeError, replies } from '../resp/encode.ts'
 import { elementsOf } from '../resp/reply-elements.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
-import { authorityBytes, type Block, blockBytes, hasCompanions, renames, withoutCompanions } from './block.ts'
+import { authorityBytes, type Block, blockBytes, changesLibraries, hasCompanions, renames, withoutCompanions } from './block.ts'
 import { type FollowerPart, type FollowerStep, followerPart, isError, type Servers, type Told } from './block-effects.ts'
 import type { Client } from './client.ts'
 import type { Core } from './core.ts'
@@ -220,6 +220,7 @@ export class BlockWrite extends ReplySlot implements Waiter {
     mark(this.#core, this.#block.keys, reason, unknown)
     if (this.#block.global.length > 0) this.#core.doubtAll(`a command on all keys: ${reason}`)
     if (this.#sight !== null && this.#sight.doubt !== null) this.#core.doubtAll(this.#sight.doubt)
+    if (this.#block.commands.some(changesLibraries)) this.#core.libraries.differ(reason)
     for (const { carriage } of this.#block.commands) {
       if (carriage.how === 'copy' && carriage.script === undefined && carriage.unknownKeys !== null)
         this.#core.doubtAll(carriage.unknownKeys)

@@ -6,6 +6,7 @@ import type { Side } from '../routing/modes.ts'
 import { stripeOf } from '../routing/stripe.ts'
 import type { Store } from '../state/store.ts'
 import type { OrderBoard } from './order-board.ts'
+import { type ScanEnd, ScanLedger } from './scan-ledger.ts'
 
 export interface DirtyEntry {
   readonly db: number
@@ -18,6 +19,12 @@ export interface DirtyEntry {
   attempts: number
   /** How often a server refused the copy; being in use or out of reach does not count. */
   refusals: number
+  /** How often the connection went while it was copied. */
+  losses: number
+  /** When it was refused or lost first, milliseconds since 1970; 0 = not yet. */
+  troubledAt: number
+  /** How often the mover came by it and left it to the healing: what becomes of it then is counted in the ledger. */
+  scans: number
   /** Not to be tried before this moment of the monotonic clock. */
   notBeforeMs: number
   healing: boolean
@@ -25,8 +32,13 @@ export interface DirtyEntry {
   distrusted: boolean
 }
 
-const backoffMinMs = 20
-const backoffMaxMs = 5_000
+/** How long to wait after a failure: twice as long each time, up to the most. */
+interface Backoff {
+  readonly firstWaitMs: number
+  readonly mostWaitMs: number
+}
+
+const usualBackoff: Backoff = { firstWaitMs: 20, mostWaitMs: 5_000 }
 /** How far `take` looks past entries that wait for their time. */
 const lookMax = 20_000
 
@@ -42,6 +54,7 @@ export class Journal {
   remembers = true
   /** How many entries have their truth on each side. */
   readonly from: Record<Side, number> = { source: 0, target: 0 }
+  readonly ledger = new ScanLedger()
   #entries = new Map<string, DirtyEntry>()
   #unsaved = new Map<string, DirtyEntry | { db: number; key: Buffer; gone: true }>()
   #board: OrderBoard
@@ -93,6 +106,9 @@ export class Journal {
       generation: 0,
       attempts: 0,
       refusals: 0,
+      losses: 0,
+      troubledAt: 0,
+      scans: 0,
       notBeforeMs: 0,
       healing: false,
       distrusted: false,
@@ -147,13 +163,36 @@ export class Journal {
     return taken
   }
 
-  /** The key was copied as it was at `generation`; true where that settles it. */
-  healed(entry: DirtyEntry, generation: number): boolean {
+  /** This one key, marked as being healed; null where it is not there, or under way already. */
+  takeKey(db: number, key: Buffer): DirtyEntry | null {
+    const entry = this.#entries.get(nameOf(db, key))
+    if (entry === undefined || entry.healing) return null
+    entry.healing = true
+    return entry
+  }
+
+  /** A scan begins to count: with nothing, or, where it goes on with an earlier one, with what that one left here. */
+  countFrom(earlier: Partial<Record<ScanEnd, number>> | null): void {
+    this.ledger.begin(earlier ?? {})
+    for (const entry of this.#entries.values()) entry.scans = earlier === null ? 0 : 1
+    if (earlier !== null) this.ledger.found(this.#entries.size)
+  }
+
+  /** The mover came by this key, which was marked, and leaves it to the healing. */
+  owe(db: number, key: Buffer): void {
+    const entry = this.#entries.get(nameOf(db, key))
+    if (entry !== undefined) entry.scans++
+  }
+
+  /** The key was copied as it was at `generation`, or was not there any more; true where that settles it. */
+  healed(entry: DirtyEntry, generation: number, end: 'copied' | 'vanished' = 'copied'): boolean {
     entry.healing = false
     entry.attempts = 0
     entry.refusals = 0
+    entry.losses = 0
+    entry.troubledAt = 0
     if (entry.generation !== generation || !this.#holds(entry)) return false
-    this.drop(entry)
+    this.drop(entry, end)
     return true
   }
 
@@ -162,9 +201,9 @@ export class Journal {
     entry.healing = false
   }
 
-  postpone(entry: DirtyEntry, nowMs: number): void {
+  postpone(entry: DirtyEntry, nowMs: number, { firstWaitMs, mostWaitMs }: Backoff = usualBackoff): void {
     entry.healing = false
-    entry.notBeforeMs = nowMs + Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(entry.attempts++, 10))
+    entry.notBeforeMs = nowMs + Math.min(mostWaitMs, firstWaitMs * 2 ** Math.min(entry.attempts++, 10))
     const name = nameOf(entry.db, entry.key)
     // Another one of this name may stand there by now: the journal was cleared and filled again while this one was being healed.
     if (this.#entries.get(name) !== entry) return
@@ -177,11 +216,12 @@ export class Journal {
     return this.#entries.get(nameOf(entry.db, entry.key)) === entry
   }
 
-  /** Takes the key out, healed or handed to the error queue. */
-  drop(entry: DirtyEntry): void {
+  /** Takes the key out: healed, handed to the error queue, or, without an end, forgotten. */
+  drop(entry: DirtyEntry, end: ScanEnd | null = null): void {
     const name = nameOf(entry.db, entry.key)
     if (this.#entries.get(name) !== entry) return
     this.#entries.delete(name)
+    if (end !== null) this.ledger.ended(end, entry.scans)
     this.#unsaved.set(name, { db: entry.db, key: entry.key, gone: true })
     this.from[entry.from]--
     this.#board.clearDirty(entry.stripe)

@@ -3,15 +3,19 @@
  * DEL on the other. One promise per batch, none per key. The primitive under the mover, the healing and the two-phase write; whoever
  * uses it holds the keys.
  */
+import { digitsOf, put, putBulk, putLength, putNumber } from '../resp/bytes-out.ts'
 import { decodeReply, isReplyError } from '../resp/decode.ts'
 import { contextOf, type Lane } from '../upstream/lane.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
+import type { TypedValue } from './typed/typed-value.ts'
 
 /** One key as it was read. */
 export interface Payload {
   readonly key: Buffer
-  /** Slice of the reply; null: the key does not exist. */
+  /** What DUMP gave, a slice of the reply; null where the value was read by its type, and where there is none. */
   readonly bytes: Buffer | null
+  /** The value as it was read by its type. Null beside null bytes: the key does not exist. */
+  readonly typed: TypedValue | null
   /** Unix time in ms; 0 = no expiry. */
   readonly expiresAtMs: number
   /** The server's words where it did not give the key. */
@@ -71,8 +75,16 @@ const restoreHead = Buffer.from('*6\r\n$7\r\nRESTORE\r\n')
 const restoreTail = Buffer.from('\r\n$7\r\nREPLACE\r\n$6\r\nABSTTL\r\n')
 const delHead = Buffer.from('*2\r\n$3\r\nDEL\r\n')
 
+/** The key is not there, as its side says: not that it could not be read. */
+export const isAbsent = ({ bytes, typed, error }: Payload): boolean => bytes === null && typed === null && error === null
+
+const isRead = ({ error }: Payload): boolean => error === null
+
+/** When a key expires, Unix time in ms, 0 = never, by what its server said: the moment itself with `clockMs` 0, else what is left of it then. */
+export const momentOf = (saidMs: number, clockMs: number): number => (saidMs < 0 ? 0 : Math.max(1, Math.round(clockMs + saidMs)))
+
 /** Lanes whose server does not know PEXPIRETIME (before Redis 7.0). */
-const relativeOnly = new WeakSet<Lane>()
+export const relativeOnly = new WeakSet<Lane>()
 
 export async function readPayloads(lane: Lane, db: number, keys: readonly Buffer[]): Promise<Payload[]> {
   if (keys.length === 0) return []
@@ -109,8 +121,8 @@ export async function readPayloads(lane: Lane, db: number, keys: readonly Buffer
       at = reply.next
     }
     // -1: no expiry; -2: it expired between the two commands, and without its expiry it would live for ever.
-    const expiresAtMs = ms < 0 ? 0 : Math.max(1, relative ? Math.round(clockMs + ms) : ms)
-    payloads.push({ key, bytes: ms === -2 ? null : dump, expiresAtMs, error })
+    const expiresAtMs = ms < 0 ? 0 : momentOf(ms, relative ? clockMs : 0)
+    payloads.push({ key, bytes: ms === -2 ? null : dump, typed: null, expiresAtMs, error })
   }
   return payloads
 }
@@ -131,7 +143,7 @@ function numberAt(bytes: Buffer, from: number): number {
 
 /** Per payload, in order: null where it was written, the server's words where not. Payloads with an error are passed over. */
 export async function writePayloads(lane: Lane, db: number, payloads: readonly Payload[]): Promise<(string | null)[]> {
-  const sent = payloads.filter((payload) => payload.error === null)
+  const sent = payloads.every(isRead) ? payloads : payloads.filter(isRead)
   if (sent.length === 0) return payloads.map((payload) => payload.error)
   const bytes = await exchange(lane, contextOf(2, db), sent.length, (to) => writeAll(to, sent))
   const outcomes: (string | null)[] = []
@@ -194,43 +206,4 @@ function writeAll(lane: Lane, payloads: readonly Payload[]): void {
     at = put(out, at, restoreTail)
   }
   lane.write(out, written, at)
-}
-
-/** Byte by byte: for so few bytes a native copy costs more. */
-function put(out: Buffer, from: number, bytes: Buffer): number {
-  let at = from
-  for (let i = 0; i < bytes.length; i++) out[at++] = bytes[i] as number
-  return at
-}
-
-function putBulk(out: Buffer, from: number, bytes: Buffer): number {
-  let at = putLength(out, from, bytes.length)
-  at = bytes.length < 48 ? put(out, at, bytes) : at + bytes.copy(out, at)
-  out[at++] = 13
-  out[at++] = 10
-  return at
-}
-
-function putLength(out: Buffer, from: number, length: number): number {
-  out[from] = 36
-  const at = putNumber(out, from + 1, length)
-  out[at] = 13
-  out[at + 1] = 10
-  return at + 2
-}
-
-function putNumber(out: Buffer, from: number, value: number): number {
-  const end = from + digitsOf(value)
-  let rest = value
-  for (let at = end - 1; at >= from; at--) {
-    out[at] = 48 + (rest % 10)
-    rest = Math.floor(rest / 10)
-  }
-  return end
-}
-
-function digitsOf(value: number): number {
-  let digits = 1
-  for (let bound = 10; value >= bound; bound *= 10) digits++
-  return digits
 }

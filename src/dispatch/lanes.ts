@@ -8,7 +8,7 @@ import { otherSide, type Side } from '../routing/modes.ts'
 import { stripeCount } from '../routing/stripe.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
 import type { Credentials } from '../upstream/handshake.ts'
-import { Lane, type LaneOwner } from '../upstream/lane.ts'
+import { ContextRefused, Lane, type LaneOwner } from '../upstream/lane.ts'
 import { PinnedPool } from '../upstream/pinned-pool.ts'
 import type { Turn } from '../upstream/turn.ts'
 import type { Core } from './core.ts'
@@ -215,6 +215,9 @@ export class Lanes implements LaneOwner {
   }
 
   laneDown(lane: Lane, error: Error): void {
+    const core = this.#core
+    if (error instanceof ContextRefused && core?.traffic.mirrored && lane.side === core.traffic.follower)
+      core.doubtAll(`${lane.side}: ${error.message}, so commands may have run in another database`)
     if (lane.lastError !== 'closed' && this.isService(lane)) {
       this.#events.record('side', `${lane.side} is not reachable`, { reason: error.message })
     }

@@ -61,7 +61,7 @@ export class MeantWrite extends ReplySlot implements Waiter {
 
   lost(lane: ReplyLane, _left: number, midReply: boolean): void {
     this.#core.counters.sides[lane.side].lost++
-    this.#doubt(`${lane.side} was lost before its answer`)
+    this.#doubt(`${lane.side} was lost before its answer`, lane.side === this.#authority)
     if (lane.side === this.#authority) loseOne(this.#core, this.#client, this, lane, midReply)
   }
 
@@ -76,9 +76,11 @@ export class MeantWrite extends ReplySlot implements Waiter {
     if (this.#core.traffic.covered) this.#core.counters.divergence(this.#spec.family)
   }
 
-  #doubt(reason: string): void {
+  /** `unknown`: the client is told that nobody knows; then whoever decides about the keys goes on to. */
+  #doubt(reason: string, unknown = false): void {
     const { journal, traffic, counters } = this.#core
     counters.journal.marks += this.#keys.length
-    for (const { db, key } of this.#keys) journal.mark(db, key, traffic.authority, reason)
+    for (const { db, key } of this.#keys)
+      journal.mark(db, key, (unknown ? journal.truthOf(db, key) : null) ?? traffic.authority, reason)
   }
 }

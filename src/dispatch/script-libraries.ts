@@ -24,8 +24,7 @@ export class LibraryWrite extends ReplySlot implements Waiter {
     this.#name = name
     this.#changed = changed
     this.#authority = core.traffic.authority
-    core.libraries.changes++
-    core.libraries.underWay++
+    core.libraries.begin(client.pair.id)
   }
 
   /** The follower gets none of it. */
@@ -70,9 +69,7 @@ export class LibraryWrite extends ReplySlot implements Waiter {
   }
 
   #end(): void {
-    const { libraries } = this.#core
-    libraries.changes++
-    libraries.underWay--
+    this.#core.libraries.end()
     this.#changed()
   }
 }

@@ -173,11 +173,10 @@ export class TransactionPath {
   #libraryChange(block: Block): () => void {
     const { libraries, traffic } = this.#core
     if (!traffic.mirrored || !block.commands.some(changesLibraries)) return () => undefined
-    libraries.changes++
-    libraries.underWay++
+    // The follower is told only when the authority has answered.
+    libraries.begin(null)
     return () => {
-      libraries.changes++
-      libraries.underWay--
+      libraries.end()
       this.#writes.scripts.librariesChanged()
     }
   }

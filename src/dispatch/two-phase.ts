@@ -4,7 +4,7 @@
  */
 import { wireError } from '../errors.ts'
 import { ReplyScanner } from '../resp/reply-scanner.ts'
-import { otherSide, type Side } from '../routing/modes.ts'
+import type { Side } from '../routing/modes.ts'
 import type { Client } from './client.ts'
 import { type DbKey, ownKeys } from './command-keys.ts'
 import type { Core } from './core.ts'
@@ -92,10 +92,10 @@ class TwoPhase {
       if (!first.bytes.equals(second.bytes)) this.#doubt(keys)
       return first.bytes
     }
-    const applied = [first, second].filter((outcome) => outcome.bytes === null || !isError(outcome.bytes))
-    for (const outcome of applied) await this.#takeBack(outcome.side, before)
-    const failed = [first, second].find((outcome) => outcome.bytes === null || isError(outcome.bytes)) as Outcome
-    return this.#aborted(`${failed.side}: ${failed.bytes === null ? 'connection lost' : failed.bytes.toString().slice(1).trim()}`)
+    const known = await this.#takeBack([first, second], before)
+    const failed = [first, second].find(hasNotSaidYes) as Outcome
+    const why = `${failed.side}: ${failed.bytes === null ? 'connection lost' : failed.bytes.toString().slice(1).trim()}`
+    return known ? this.#aborted(why) : this.#unknown(why)
   }
 
   /** By database. */
@@ -121,16 +121,39 @@ class TwoPhase {
     return { side, bytes: bytes === null || replies === 1 ? bytes : lastReply(bytes, replies) }
   }
 
-  /** A side that cannot be put back is put right by the journal: the other side has the value as it was. */
-  async #takeBack(side: Side, before: readonly PreImage[]): Promise<void> {
+  /**
+   * Puts back what may have changed; false where it cannot be told whether the write stays. A side that cannot be put back is put right by
+   * the journal, from the other one; the follower gets the value for that even if it refused the write: it may not have been copied yet.
+   */
+  async #takeBack([first, second]: readonly [Outcome, Outcome], before: readonly PreImage[]): Promise<boolean> {
+    const [authority, follower] = [first.side, second.side]
+    const onAuthority = mayHaveRun(first) ? await this.#putBack(authority, before) : none
+    const onFollower = mayHaveRun(second) || onAuthority.size > 0 ? await this.#putBack(follower, before) : none
+    const { journal } = this.#core
+    let known = true
+    for (const { db, payloads } of before) {
+      for (const payload of payloads) {
+        const [error, other] = [onAuthority.get(payload), onFollower.get(payload)]
+        if (error === undefined && other === undefined) continue
+        const truth = other === undefined ? follower : authority
+        journal.mark(db, payload.key, truth, `two-phase write could not be taken back: ${other ?? error}`)
+        if (error !== undefined && other !== undefined) known = false
+      }
+    }
+    return known
+  }
+
+  /** What could not be, with the reason. */
+  async #putBack(side: Side, before: readonly PreImage[]): Promise<ReadonlyMap<Payload, string>> {
+    const unrestored = new Map<Payload, string>()
     for (const { db, payloads } of before) {
       const lost = (): string[] => payloads.map(() => 'lost')
       const outcomes = this.#lanes.orphaned(side) ? lost() : await writePayloads(this.#lanes.lane(side), db, payloads).catch(lost)
       outcomes.forEach((error, i) => {
-        const { key } = payloads[i] as Payload
-        if (error !== null) this.#core.journal.mark(db, key, otherSide(side), `two-phase write could not be taken back: ${error}`)
+        if (error !== null) unrestored.set(payloads[i] as Payload, error)
       })
     }
+    return unrestored
   }
 
   #doubt(keys: readonly DbKey[]): void {
@@ -142,7 +165,18 @@ class TwoPhase {
     this.#core.counters.clientError('aborted')
     return wireError('aborted', why)
   }
+
+  #unknown(why: string): Buffer {
+    this.#core.counters.clientError('unknown-outcome')
+    return wireError('unknown-outcome', `it could not be taken back: ${why}`)
+  }
 }
+
+const none: ReadonlyMap<Payload, string> = new Map()
+
+const hasNotSaidYes = ({ bytes }: Outcome): boolean => bytes === null || isError(bytes)
+
+const mayHaveRun = ({ bytes }: Outcome): boolean => bytes === null || !isError(bytes)
 
 const isError = (reply: Buffer): boolean => reply[0] === 45 || reply[0] === 33
 

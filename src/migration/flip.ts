@@ -6,6 +6,7 @@ import type { Core } from '../dispatch/core.ts'
 import type { DirtyEntry } from '../dispatch/journal.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
 import type { Copier } from '../mover/copier.ts'
+import type { FunctionCopy } from '../mover/functions.ts'
 import { otherSide, type Side, sides } from '../routing/modes.ts'
 import { flipDirtyKeysMax } from './blockers.ts'
 
@@ -29,23 +30,28 @@ export class Flip {
   readonly #core: Core
   readonly #lanes: Lanes
   readonly #copier: Copier
+  readonly #functions: FunctionCopy
 
-  constructor(core: Core, lanes: Lanes, copier: Copier) {
+  constructor(core: Core, lanes: Lanes, copier: Copier, functions: FunctionCopy) {
     this.#core = core
     this.#lanes = lanes
     this.#copier = copier
+    this.#functions = functions
   }
 
-  /** `change` makes the flip, at the one moment when nothing is under way and both sides are equal. */
-  async run(change: () => void): Promise<FlipResult> {
+  /**
+   * `change` makes the flip, at the one moment when nothing is under way and both sides are equal. `force`: also where the function
+   * libraries cannot be made equal, which is no reason against the way back.
+   */
+  async run(change: () => void, force = false): Promise<FlipResult> {
     try {
-      return await this.#run(change)
+      return await this.#run(change, force)
     } finally {
       for (const listener of this.#core.flipListeners) listener.over?.()
     }
   }
 
-  async #run(change: () => void): Promise<FlipResult> {
+  async #run(change: () => void, force: boolean): Promise<FlipResult> {
     const { journal } = this.#core
     let reason = ''
     await Promise.all(this.#core.flipListeners.map((listener) => listener.prepare(otherSide(this.#core.traffic.authority))))
@@ -54,7 +60,7 @@ export class Flip {
       if (journal.size > flipDirtyKeysMax)
         return { done: false, waitedMs: 0, reason: `${journal.size} keys are waiting to be healed` }
       const startedMs = performance.now()
-      reason = await this.#behindGate(change)
+      reason = await this.#behindGate(change, force)
       if (reason === '') return { done: true, waitedMs: performance.now() - startedMs, reason }
       const away = this.#away()
       if (away !== null) return { done: false, waitedMs: 0, reason: `${away} is not reachable, and ${reason}` }
@@ -68,8 +74,8 @@ export class Flip {
     return sides.find((side) => !this.#lanes.lane(side).up) ?? null
   }
 
-  async #behindGate(change: () => void): Promise<string> {
-    const { board, journal } = this.#core
+  async #behindGate(change: () => void, force: boolean): Promise<string> {
+    const { board, journal, libraries } = this.#core
     const deadlineMs = performance.now() + gateMs
     let quiet = false
     board.closeGate(() => {
@@ -81,6 +87,10 @@ export class Flip {
       while (performance.now() < deadlineMs) {
         if (!(await this.#dry(deadlineMs))) return 'commands were not answered in time'
         if (journal.size === 0 && board.openTickets === 0) {
+          if (libraries.problem !== null) {
+            if (!(await this.#inTime(this.#functions.copy(), deadlineMs))) return 'functions could not be copied in time'
+            if (libraries.problem !== null && !force) return `functions may not be the same on both sides: ${libraries.problem}`
+          }
           if (!(await this.#fenced(deadlineMs))) return 'what the servers had sent did not arrive in time'
           // An expiry may have been told meanwhile.
           if (journal.size > 0 || board.openTickets > 0) continue

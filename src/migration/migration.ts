@@ -326,7 +326,7 @@ export class Migration {
   }
 
   async #flipNow(phase: Phase, patch: Partial<TrafficWish>, force: boolean): Promise<void> {
-    const result = await this.#flip.run(() => this.#enter(phase, patch))
+    const result = await this.#flip.run(() => this.#enter(phase, patch), force)
     this.#core.events.record('phase', result.done ? 'the authority changed' : 'the authority could not be changed in order', {
       reason: result.done ? null : result.reason,
       data: { waitedMs: Math.round(result.waitedMs * 10) / 10, forced: !result.done && force },

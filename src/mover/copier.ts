@@ -3,16 +3,18 @@
  *
  *   hold the keys            no write to them starts anywhere
  *   drain the reading side   every write sent before is in the value
- *   DUMP + expiry, answered  from here on writes go to the authority, their follower halves queue behind this copy
+ *   the values, answered     from here on writes go to the authority, their follower halves queue behind this copy
  *   drain the writing side   nothing sent before can land on top of the copy
- *   RESTORE, answered        the queued halves go out, in order
+ *   written, answered        the queued halves go out, in order
  *
  * Where the copy goes to the authority itself (healing a key whose truth is on the follower), the keys stay closed to the end.
  */
 import type { Core } from '../dispatch/core.ts'
-import { type Payload, readPayloads, TransferLost, writePayloads } from '../dispatch/key-transfer.ts'
+import { isAbsent, type Payload, readPayloads, TransferLost } from '../dispatch/key-transfer.ts'
+import { databaseRefusal } from '../dispatch/known-databases.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
 import { Stripe, type Ticket } from '../dispatch/order-board.ts'
+import { discardValues, readValues, writeValues } from '../dispatch/value-transfer.ts'
 import { otherSide, type Side, sides } from '../routing/modes.ts'
 import { stripeOf } from '../routing/stripe.ts'
 
@@ -23,10 +25,19 @@ export interface CopyOutcome {
   /** Not tried: something else stands on them, or the hold made a client wait too long. */
   readonly busy: Buffer[]
   /** Refused by a server, with its words. */
-  readonly failed: { readonly key: Buffer; readonly error: string }[]
+  readonly failed: { readonly key: Buffer; readonly error: string; readonly side: Side }[]
+  /** Not there on the reading side: these are the ones that count as deleted. */
+  readonly absent: Buffer[]
+  /** Left to the healing, since the other side has the truth of them. */
+  passedOver: number
   /** A connection went: these may have been written or not. */
   readonly unknown: Buffer[]
   lost: string | null
+}
+
+interface Lacking {
+  readonly side: Side
+  readonly why: string
 }
 
 export class Copier {
@@ -41,9 +52,29 @@ export class Copier {
     this.#holds = holds
   }
 
-  /** Never rejects. `behindGate`: the caller closed the gate itself. `cautious`: see Journal.distrust. The keys are of one database; nil on the reading side means the key is deleted on the other. */
-  async copy(db: number, keys: readonly Buffer[], from: Side, behindGate = false, cautious = false): Promise<CopyOutcome> {
-    const outcome: CopyOutcome = { copied: 0, deleted: 0, bytes: 0, busy: [], failed: [], unknown: [], lost: null }
+  /**
+   * Never rejects. `behindGate`: the caller closed the gate itself. `cautious`: see Journal.distrust. `patience`: how many times the usual limit
+   * the keys' writes may have to wait. The keys are of one database; nil on the reading side means the key is deleted on the other.
+   */
+  async copy(
+    db: number,
+    keys: readonly Buffer[],
+    from: Side,
+    behindGate = false,
+    cautious = false,
+    patience = 1,
+  ): Promise<CopyOutcome> {
+    const outcome: CopyOutcome = {
+      copied: 0,
+      deleted: 0,
+      bytes: 0,
+      busy: [],
+      failed: [],
+      absent: [],
+      passedOver: 0,
+      unknown: [],
+      lost: null,
+    }
     if (!this.#holds) {
       await this.#transfer(db, keys, from, outcome, null)
       return outcome
@@ -51,7 +82,7 @@ export class Copier {
     while (!behindGate && this.#core.board.gates > 0) await this.#gate()
     const { free, stripes } = this.#choose(db, keys, from, outcome)
     if (free.length === 0) return outcome
-    const hold = new Hold(this.#core, this.#core.board.hold(stripes))
+    const hold = new Hold(this.#core, this.#core.board.hold(stripes), patience * this.#core.limits.holdWaitMs)
     await this.#transfer(db, free, from, outcome, hold, cautious)
     hold.end()
     return outcome
@@ -68,8 +99,9 @@ export class Copier {
     for (const key of keys) {
       const stripe = stripeOf(key, 0, key.length, db)
       // Its truth is where this copy would write: whoever heals the journal copies it the other way.
-      if (((board.flags[stripe] as number) & Stripe.dirty) !== 0 && journal.truthOf(db, key) === otherSide(from)) continue
-      if (board.isBusy(stripe)) outcome.busy.push(key)
+      if (((board.flags[stripe] as number) & Stripe.dirty) !== 0 && journal.truthOf(db, key) === otherSide(from)) {
+        outcome.passedOver++
+      } else if (board.isBusy(stripe)) outcome.busy.push(key)
       else {
         free.push(key)
         stripes.add(stripe)
@@ -92,7 +124,12 @@ export class Copier {
     try {
       if (hold !== null) await this.#quiet(from)
       this.#mustBeFenced()
-      payloads = await readPayloads(this.#lanes.lane(from), db, keys)
+      const lacking = await this.#lacking(db, from)
+      if (lacking !== null) {
+        await this.#withoutDatabase(db, keys, from, lacking, outcome)
+        return
+      }
+      payloads = await readValues(this.#lanes.lane(from), this.#lanes.lane(to), db, keys, () => hold?.givenUp ?? false)
     } catch (error) {
       outcome.lost = (error as Error).message
       outcome.busy.push(...keys)
@@ -100,13 +137,14 @@ export class Copier {
     }
     if (hold?.givenUp) {
       outcome.busy.push(...keys)
+      await discardValues(this.#lanes.lane(to), db, payloads)
       return
     }
     if (cautious) payloads = this.#present(db, payloads, from, outcome)
     if (to === this.#core.traffic.follower) hold?.defer()
     if (writingQuiet !== null) await writingQuiet
     try {
-      this.#count(payloads, await writePayloads(this.#lanes.lane(to), db, payloads), outcome)
+      this.#count(payloads, await writeValues(this.#lanes.lane(from), this.#lanes.lane(to), db, payloads), outcome, from)
     } catch (error) {
       outcome.lost = (error as Error).message
       outcome.unknown.push(...keys)
@@ -116,11 +154,34 @@ export class Copier {
 
   /** Of a side that came back with less than it had: a key that it lacks is not a key that was deleted. The other side's is kept, and copied. */
   #present(db: number, payloads: readonly Payload[], from: Side, outcome: CopyOutcome): Payload[] {
-    return payloads.filter(({ key, bytes, error }) => {
-      if (bytes !== null || error !== null) return true
+    return payloads.filter((payload) => {
+      if (!isAbsent(payload)) return true
+      const { key } = payload
       this.#core.journal.mark(db, key, otherSide(from), `${from} was restarted and does not have it`)
       outcome.busy.push(key)
       return false
+    })
+  }
+
+  /** Which side does not have this database, and in what words. */
+  async #lacking(db: number, from: Side): Promise<Lacking | null> {
+    for (const side of [from, otherSide(from)]) {
+      const why = await databaseRefusal(this.#lanes.lane(side), db)
+      if (why !== null) return { side, why }
+    }
+    return null
+  }
+
+  /** What is not there is on the other side neither. */
+  async #withoutDatabase(db: number, keys: readonly Buffer[], from: Side, lacking: Lacking, outcome: CopyOutcome): Promise<void> {
+    const payloads = lacking.side === from ? null : await readPayloads(this.#lanes.lane(from), db, keys)
+    keys.forEach((key, i) => {
+      if (payloads === null || !isAbsent(payloads[i] as Payload))
+        outcome.failed.push({ key, error: lacking.why, side: lacking.side })
+      else {
+        outcome.deleted++
+        outcome.absent.push(key)
+      }
     })
   }
 
@@ -136,15 +197,17 @@ export class Copier {
     return new Promise((resolve) => this.#lanes.whenAnswered(side, () => resolve()))
   }
 
-  #count(payloads: readonly Payload[], errors: readonly (string | null)[], outcome: CopyOutcome): void {
+  #count(payloads: readonly Payload[], errors: readonly (string | null)[], outcome: CopyOutcome, from: Side): void {
     for (let i = 0; i < payloads.length; i++) {
-      const { key, bytes } = payloads[i] as Payload
+      const { key, bytes, typed, error: unread } = payloads[i] as Payload
       const error = errors[i] as string | null
-      if (error !== null) outcome.failed.push({ key, error })
-      else if (bytes === null) outcome.deleted++
-      else {
+      if (error !== null) outcome.failed.push({ key, error, side: unread === null ? otherSide(from) : from })
+      else if (bytes === null && typed === null) {
+        outcome.deleted++
+        outcome.absent.push(key)
+      } else {
         outcome.copied++
-        outcome.bytes += bytes.length
+        outcome.bytes += bytes?.length ?? typed?.sizeBytes ?? 0
       }
     }
   }
@@ -158,11 +221,11 @@ class Hold {
   readonly #timer: NodeJS.Timeout
   #closed = true
 
-  constructor(core: Core, ticket: Ticket) {
+  constructor(core: Core, ticket: Ticket, waitMs: number) {
     this.#core = core
     this.#ticket = ticket
     core.counters.holds.taken++
-    this.#timer = setInterval(() => this.#check(), Math.max(1, core.limits.holdWaitMs / 2))
+    this.#timer = setInterval(() => this.#check(), Math.max(1, waitMs / 2))
   }
 
   /** The value is read: writes may reach the authority again. */

@@ -20,6 +20,8 @@ interface Watched {
   /** What the server had before, where Ferry changed it. */
   former: string | null
   problem: string | null
+  /** It has told expiries before. */
+  heard: boolean
   /** Until it is tried again. */
   waits: boolean
 }
@@ -28,8 +30,8 @@ export class ExpiryWatch {
   readonly #core: Core
   readonly #endpoints: Readonly<Record<Side, Endpoint>>
   readonly #watched: Record<Side, Watched> = {
-    source: { client: null, former: null, problem: 'not connected yet', waits: false },
-    target: { client: null, former: null, problem: 'not connected yet', waits: false },
+    source: { client: null, former: null, problem: 'not connected yet', heard: false, waits: false },
+    target: { client: null, former: null, problem: 'not connected yet', heard: false, waits: false },
   }
   #stopped = true
 
@@ -46,17 +48,19 @@ export class ExpiryWatch {
     })
   }
 
-  start(): void {
+  /** Resolves when each side was tried once. Until it is heard, a side's expiries go unseen, unless its server itself refuses to tell. */
+  async start(): Promise<void> {
     if (!this.#stopped) return
     this.#stopped = false
-    for (const side of sides) void this.#connect(side)
+    for (const side of sides) this.#core.unseenExpiries.add(side)
+    await Promise.all(sides.map((side) => this.#connect(side)))
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
     for (const side of sides) {
       const { client, former } = this.#watched[side]
-      this.#watched[side] = { client: null, former: null, problem: 'stopped', waits: false }
+      this.#watched[side] = { client: null, former: null, problem: 'stopped', heard: false, waits: false }
       client?.disconnect()
       if (former !== null) await this.#restore(side, former)
     }
@@ -87,11 +91,14 @@ export class ExpiryWatch {
       client.on('close', () => this.#lost(side, ready))
       await client.psubscribe('__keyevent@*__:expired')
       watched.problem = null
+      watched.heard = true
       this.#core.unseenExpiries.delete(side)
     } catch (error) {
       client?.disconnect()
       watched.client = null
       watched.problem = (error as Error).message
+      // It was never told, and status says so: to copy whatever is written would never end.
+      if (!watched.heard && (error as Error).name === 'ReplyError') this.#core.unseenExpiries.delete(side)
       this.#again(side)
     }
   }

@@ -9,6 +9,7 @@ import type { Lanes } from '../dispatch/lanes.ts'
 import { codesIn } from '../dispatch/script-registry.ts'
 import { decodeReply, isReplyError, type Reply } from '../resp/decode.ts'
 import { encodeCommand } from '../resp/encode.ts'
+import { sides } from '../routing/modes.ts'
 import { freshContext, type Lane } from '../upstream/lane.ts'
 
 const tickMs = 1_000
@@ -52,6 +53,7 @@ export class FunctionCopy {
     const { libraries, traffic } = this.#core
     try {
       for (let attempt = 0; attempt < attemptsMax; attempt++) {
+        this.#mustBeFenced()
         const before = libraries.changes
         const count = await copyFunctions(this.#lanes.lane(traffic.authority), this.#lanes.lane(traffic.follower))
         // A client's command that came in between was overwritten on the follower, or not seen on the authority.
@@ -63,6 +65,12 @@ export class FunctionCopy {
     } catch (error) {
       this.#tell((error as Error).message, 0)
     }
+  }
+
+  /** What a lost connection may still bring to a server would land behind the copy. One lost later begins a change of its own. */
+  #mustBeFenced(): void {
+    for (const side of sides)
+      if (this.#lanes.orphaned(side)) throw new Error(`${side} may still run commands of a connection that was lost`)
   }
 
   #tell(problem: string | null, count: number): void {

@@ -6,15 +6,20 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Core } from '../dispatch/core.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
+import type { ScanEnd } from '../dispatch/scan-ledger.ts'
+import { isTemporaryKey } from '../dispatch/typed/temporary-key.ts'
+import { failureClassOf, stopsAll } from '../routing/copy-failure.ts'
 import { otherSide, type Side } from '../routing/modes.ts'
 import { slotCount, slotOf } from '../routing/slot.ts'
-import type { Store } from '../state/store.ts'
-import type { Copier } from './copier.ts'
+import type { Checkpoint, Store } from '../state/store.ts'
+import { Brake } from './brake.ts'
+import type { Copier, CopyOutcome } from './copier.ts'
 import { FunctionCopy } from './functions.ts'
 import { nothingIsOver } from './key-census.ts'
 import { Pace } from './pace.ts'
 import { type MoverLimits, type MoverState, type ProgressSnapshot, Rate } from './progress.ts'
 import { keyCounts, missingKeys, type Page, scanPage } from './scan.ts'
+import { Standstill } from './standstill.ts'
 
 /** Which part of the key space: hash slots from..below. */
 export interface SlotRange {
@@ -32,9 +37,15 @@ const checkpointEveryMs = 500
 const reconnectWaitMs = 100
 /** Consecutive failures to reach a server before the job says so and stops. */
 const failuresMax = 300
+/** How often it is looked whether a standstill is over. */
+const standstillPollMs = 20
 
 export class MoverJob {
   readonly functions: FunctionCopy
+  /** Started and stopped with the process. */
+  readonly brake: Brake
+  /** Shared with the healing, which finds out when it is over. */
+  readonly standstill: Standstill
   limits: MoverLimits
   state: MoverState = 'idle'
   range: SlotRange = { from: 0, below: slotCount }
@@ -43,6 +54,7 @@ export class MoverJob {
   readonly #copier: Copier
   readonly #store: Store
   readonly #pace: Pace
+  readonly #bytePace: Pace
   #pass: Pass | null = null
   #total = 0
   #counts = { scanned: 0, copied: 0, deleted: 0, retried: 0, failed: 0, bytes: 0 }
@@ -65,13 +77,25 @@ export class MoverJob {
     this.#copier = copier
     this.#store = store
     this.functions = new FunctionCopy(core, lanes)
+    this.standstill = new Standstill(core.events)
     this.limits = { ...limits }
     this.#pace = new Pace(limits.keysPerSecondMax, performance.now())
+    this.#bytePace = new Pace(limits.bytesPerSecondMax, performance.now())
+    this.brake = new Brake(core, lanes, this)
+  }
+
+  get copying(): boolean {
+    return this.state === 'running'
+  }
+
+  get batchesUnderWay(): number {
+    return this.#inFlight
   }
 
   setLimits(patch: Partial<MoverLimits>): void {
     Object.assign(this.limits, patch)
     this.#pace.set(this.limits.keysPerSecondMax)
+    this.#bytePace.set(this.limits.bytesPerSecondMax)
   }
 
   /** Begins a copy of the range, or goes on with the one whose checkpoint fits. Resolves true when it is through, false when stopped or failed. */
@@ -81,12 +105,14 @@ export class MoverJob {
     const goesOn = checkpoint !== null && checkpoint.from === range.from && checkpoint.below === range.below
     this.range = range
     this.state = 'running'
+    this.brake.begin()
     this.#lastError = null
     this.#failures = 0
     this.#open = []
     this.#startedAt = new Date().toISOString()
     this.#rates = { keys: new Rate(), bytes: new Rate() }
     this.#counts = { scanned: goesOn ? checkpoint.keysScanned : 0, copied: 0, deleted: 0, retried: 0, failed: 0, bytes: 0 }
+    this.#core.journal.countFrom(goesOn ? endedBefore(checkpoint) : null)
     const swept = goesOn && checkpoint.pass === 'sweep'
     await this.functions.copy()
     try {
@@ -104,12 +130,14 @@ export class MoverJob {
       if (!this.#alive(run)) return false
       this.#lastError = (error as Error).message
       this.state = 'failed'
+      this.brake.end()
       this.#core.events.record('mover', 'the mover stopped', { reason: this.#lastError })
       return false
     }
     if (!this.#alive(run)) return false
     this.#store.clearCheckpoint(checkpointName)
     this.state = 'done'
+    this.brake.end()
     this.#pass = null
     return true
   }
@@ -120,6 +148,7 @@ export class MoverJob {
 
   resume(): void {
     if (this.state === 'paused') this.state = 'running'
+    this.brake.release()
     for (const go of this.#resumed.splice(0)) go()
   }
 
@@ -129,6 +158,7 @@ export class MoverJob {
     if (keep) this.#checkpoint(true)
     else this.#store.clearCheckpoint(checkpointName)
     this.state = 'idle'
+    this.brake.end()
     this.#pass = null
     for (const go of this.#resumed.splice(0)) go()
   }
@@ -156,8 +186,10 @@ export class MoverJob {
       bytesPerSecond: this.state === 'running' ? this.#rates.bytes.perSecond() : 0,
       etaSeconds: keysPerSecond > 0 ? left / keysPerSecond : null,
       startedAt: this.#startedAt,
-      throttle: this.#throttle,
+      throttle: this.#throttleText(),
+      speedPercent: this.brake.speedPercent,
       lastError: this.#lastError,
+      account: this.#core.journal.ledger.counts(),
       limits: { ...this.limits },
     }
   }
@@ -186,7 +218,7 @@ export class MoverJob {
   /** The next page is asked for while this one is copied, so the scan never waits for the copies. */
   async #scanDatabase(pass: Pass, run: number, scanned: Side, db: number, start: string): Promise<void> {
     const ask = (cursor: string): Promise<Page | null> =>
-      this.#patiently(run, () => scanPage(this.#lanes.lane(scanned), db, cursor, this.limits.batchKeys))
+      this.#patiently(run, () => scanPage(this.#lanes.lane(scanned), db, cursor, this.brake.shape.batchKeys))
     let cursor = start
     let coming: Promise<Page | null> | null = ask(cursor)
     while (coming !== null) {
@@ -206,10 +238,17 @@ export class MoverJob {
   async #work(pass: Pass, run: number, db: number, cursor: string, page: Page): Promise<void> {
     const { from, below } = this.range
     const whole = from === 0 && below === slotCount
-    const inRange = whole ? page.keys : page.keys.filter((key) => inside(slotOf(key, 0, key.length), from, below))
+    const own = page.keys.some(isTemporaryKey)
+    const data = own ? page.keys.filter((key) => !isTemporaryKey(key)) : page.keys
+    const inRange = whole ? data : data.filter((key) => inside(slotOf(key, 0, key.length), from, below))
     this.#counts.scanned += page.keys.length
     this.#core.counters.mover.keysScanned += page.keys.length
-    const authority = this.#core.traffic.authority
+    const { authority } = this.#core.traffic
+    const { ledger } = this.#core.journal
+    if (pass === 'copy') {
+      ledger.found(page.keys.length)
+      ledger.ended('skipped', page.keys.length - inRange.length)
+    }
     const keys =
       pass === 'copy' ? inRange : await this.#patiently(run, () => missingKeys(this.#lanes.lane(authority), db, inRange))
     if (keys === null || keys.length === 0) return
@@ -218,11 +257,12 @@ export class MoverJob {
     for (let at = 0; at < keys.length; ) {
       const batch = keys.slice(at, at + this.#batchKeys())
       at += batch.length
-      await this.#slot(this.limits.batchesInFlight - 1)
-      await this.#wait(batch.length)
+      await this.#slot(this.brake.shape.batchesInFlight - 1)
+      await this.#wait(run, batch.length)
+      if (!this.#alive(run)) return
       open.left++
       this.#inFlight++
-      void this.#copy(db, batch, authority).then(() => {
+      void this.#copy(pass, run, db, batch, authority).then(() => {
         this.#finished(open)
         this.#inFlight--
         for (const go of this.#freed.splice(0)) go()
@@ -231,8 +271,12 @@ export class MoverJob {
     this.#finished(open)
   }
 
-  async #copy(db: number, keys: Buffer[], from: Side): Promise<void> {
+  async #copy(pass: Pass, run: number, db: number, keys: Buffer[], from: Side): Promise<void> {
+    const beganMs = performance.now()
     const outcome = await this.#copier.copy(db, keys, from)
+    const endedMs = performance.now()
+    this.brake.copied(endedMs - beganMs, endedMs)
+    this.#bytePace.spend(outcome.bytes)
     const counts = this.#counts
     const { journal, counters } = this.#core
     counts.copied += outcome.copied
@@ -246,15 +290,40 @@ export class MoverJob {
     counters.mover.keysRetried += outcome.busy.length + outcome.unknown.length
     counters.mover.keysFailed += outcome.failed.length
     for (const key of outcome.busy) journal.mark(db, key, from, outcome.lost ?? 'it was in use when the mover came by')
-    for (const { key, error } of outcome.failed) journal.mark(db, key, from, error)
+    for (const { key, error, side } of outcome.failed) {
+      journal.mark(db, key, from, error)
+      const failure = failureClassOf(error)
+      if (stopsAll(failure)) this.standstill.begin({ failure, side, error, db, key }, endedMs)
+    }
+    if (pass === 'copy' && this.#alive(run)) this.#enter(db, outcome)
+    if (!this.#store.nothingFailed) this.#settle(db, keys, outcome)
     if (outcome.lost !== null) this.#lastError = outcome.lost
+  }
+
+  /** What failed once and is copied now leaves the queue; what is in the journal, or should be, is not settled yet. */
+  #settle(db: number, keys: readonly Buffer[], { busy, unknown, failed }: CopyOutcome): void {
+    const { journal } = this.#core
+    const open = new Set([...busy, ...unknown, ...failed.map(({ key }) => key)])
+    const settled = keys.filter((key) => !open.has(key) && journal.truthOf(db, key) === null)
+    this.#store.settleFailed(settled.map((key) => ({ db, key })))
+  }
+
+  /** Each key of a batch ends here, or is owed by the journal, where it was marked. */
+  #enter(db: number, { copied, absent, passedOver, busy, unknown, failed }: CopyOutcome): void {
+    const { journal } = this.#core
+    journal.ledger.ended('copied', copied)
+    journal.ledger.ended('vanished', absent.length)
+    journal.ledger.ended('skipped', passedOver)
+    for (const key of [...busy, ...unknown]) journal.owe(db, key)
+    for (const { key } of failed) journal.owe(db, key)
   }
 
   /** Keys per batch such that a batch stays below its bytes, by the size of what was copied so far. */
   #batchKeys(): number {
     const { copied, bytes } = this.#counts
-    if (copied === 0) return Math.min(this.limits.batchKeys, 64)
-    return Math.max(1, Math.min(this.limits.batchKeys, Math.floor(this.limits.batchBytes / (bytes / copied + 1))))
+    const { batchKeys, batchBytes } = this.brake.shape
+    if (copied === 0) return Math.min(batchKeys, 64)
+    return Math.max(1, Math.min(batchKeys, Math.floor(batchBytes / (bytes / copied + 1))))
   }
 
   /** Resolves once at most `most` batches are under way. */
@@ -265,13 +334,37 @@ export class MoverJob {
     }
   }
 
-  async #wait(keys: number): Promise<void> {
+  /** Until nothing stands against another batch; also for whoever was stopped meanwhile. */
+  async #wait(run: number, keys: number): Promise<void> {
     for (;;) {
-      const waitMs = this.#pace.waitMs(keys, performance.now())
-      this.#throttle = waitMs > 0 ? `limited to ${this.limits.keysPerSecondMax} keys/s` : null
+      await this.#mayGoOn()
+      if (!this.#alive(run)) return
+      const waitMs = this.#waitMs(keys, performance.now())
       if (waitMs === 0) return
       await delay(Math.min(waitMs, 200))
     }
+  }
+
+  /** The rate of keys comes last: it counts them as copied once it lets them pass. */
+  #waitMs(keys: number, nowMs: number): number {
+    this.#throttle = null
+    if (this.standstill.reason !== null) return standstillPollMs
+    const restMs = this.brake.waitMs(nowMs)
+    if (restMs > 0) return restMs
+    const { keysPerSecondMax, bytesPerSecondMax } = this.limits
+    const bytesMs = this.#bytePace.waitMs(0, nowMs)
+    if (bytesMs > 0) {
+      this.#throttle = `limited to ${bytesPerSecondMax} bytes/s`
+      return bytesMs
+    }
+    const keysMs = this.#pace.waitMs(keys, nowMs)
+    if (keysMs > 0) this.#throttle = `limited to ${keysPerSecondMax} keys/s`
+    return keysMs
+  }
+
+  #throttleText(): string | null {
+    const reasons = [this.standstill.reason, this.brake.text, this.#throttle].filter((text) => text !== null)
+    return reasons.length === 0 ? null : reasons.join('; ')
   }
 
   async #mayGoOn(): Promise<void> {
@@ -288,7 +381,8 @@ export class MoverJob {
         return result
       } catch (error) {
         this.#lastError = (error as Error).message
-        if (++this.#failures > failuresMax) throw error
+        // Where nothing is answered for the moment, it will be; one that is gone may not come back.
+        if (!stopsAll(failureClassOf(this.#lastError)) && ++this.#failures > failuresMax) throw error
         await delay(reconnectWaitMs)
       }
     }
@@ -311,8 +405,15 @@ export class MoverJob {
       pass: this.#pass,
       from: this.range.from,
       below: this.range.below,
+      ...this.#core.journal.ledger.counts(),
     })
   }
+}
+
+/** As the checkpoint has it; one of an earlier version has nothing. */
+function endedBefore(checkpoint: Checkpoint): Partial<Record<ScanEnd, number>> {
+  const ended = (end: ScanEnd): number => Number(checkpoint[end] ?? 0)
+  return { copied: ended('copied'), skipped: ended('skipped'), vanished: ended('vanished'), exported: ended('exported') }
 }
 
 const inside = (slot: number, from: number, below: number): boolean => slot >= from && slot < below

@@ -1,7 +1,11 @@
 /** What the mover has done, sampled for status, metrics and the progress bar alike. */
 
-export interface MoverLimits {
+import type { LedgerCounts } from '../dispatch/scan-ledger.ts'
+import type { ThrottleLimits } from '../throttle-limits.ts'
+
+export interface MoverLimits extends ThrottleLimits {
   keysPerSecondMax: number
+  bytesPerSecondMax: number
   batchKeys: number
   batchBytes: number
   batchesInFlight: number
@@ -24,7 +28,11 @@ export interface ProgressSnapshot {
   readonly etaSeconds: number | null
   readonly startedAt: string | null
   readonly throttle: string | null
+  /** What the throttle allows of full speed; 0 = it rests. */
+  readonly speedPercent: number
   readonly lastError: string | null
+  /** Of the pass that copies: what became of every key that it came by. */
+  readonly account: LedgerCounts
   readonly limits: MoverLimits
 }
 

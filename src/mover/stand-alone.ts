@@ -30,6 +30,8 @@ export interface StandAlone {
 }
 
 const connectMs = 10_000
+/** Nobody is there who could free memory or resume: what the target does not take is an error then. */
+const unattended = { ...moverDefaults, targetMemoryPercentMax: 0, criticalTimes: 0 }
 const pollMs = 5
 
 /** @throws FerryError `endpoint-unreachable` where a side does not answer. `state` null keeps nothing for a later resume. */
@@ -57,15 +59,17 @@ export async function standAlone(endpoints: Readonly<Record<Side, Endpoint>>, st
   })
   const lanes = new Lanes(endpoints, turn, events, limitDefaults.followerTimeoutMs)
   const copier = new Copier(core, lanes)
-  const job = new MoverJob(core, lanes, copier, store, moverDefaults)
-  const healer = new Healer(core, lanes, copier, store)
+  const job = new MoverJob(core, lanes, copier, store, unattended)
+  const healer = new Healer(core, lanes, copier, store, job.standstill)
   const stop = async (): Promise<void> => {
     healer.stop()
+    job.brake.stop()
     lanes.stop()
     store.close()
   }
   lanes.start(core)
   healer.start()
+  job.brake.start()
   try {
     await reachable(lanes)
   } catch (error) {

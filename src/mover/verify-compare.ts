@@ -1,4 +1,5 @@
 /** One chunk of keys compared on both sides: payloads first, meaning where the bytes differ, then expiry. */
+import { isTemporaryKey } from '../dispatch/typed/temporary-key.ts'
 import { type Pair, Refused } from './verify-pair.ts'
 import type { Reply } from './verify-pipe.ts'
 import { eachInFlight, type SizedKey } from './verify-scan.ts'
@@ -132,8 +133,11 @@ async function withoutExpiring(pair: Pair, absent: readonly Finding[]): Promise<
       ['PTTL'],
       keys.map((finding) => finding.key),
     )
-    // -2: gone on this side too by now.
-    return keys.filter((_, index) => Number(remaining[index]) === -1 || Number(remaining[index]) > pair.ttlToleranceMs)
+    // -2: gone on this side too by now. A copy that is under way, or was cut off, may have left a name of its own, which ends by itself.
+    return keys.filter(({ key }, index) => {
+      const ms = Number(remaining[index])
+      return ms === -1 || (ms > pair.ttlToleranceMs && !isTemporaryKey(key))
+    })
   }
   const [missing, extra] = await Promise.all([asked('missing'), asked('extra')])
   return [...missing, ...extra]

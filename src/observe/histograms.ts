@@ -13,6 +13,15 @@ export const bucketBoundsUs: readonly number[] = Array.from(
   (_, index) => 2 ** (firstExponent + index),
 )
 
+/** Eight buckets to a power of two. Values up to 8 µs have one each. */
+const finePerPower = 8
+/** Enough for `highestUs`. */
+export const fineBuckets = (lastExponent + 1) * finePerPower
+
+/** The largest value in µs that a fine bucket takes. */
+export const boundOfUs = (bucket: number): number =>
+  bucket < finePerPower ? bucket + 1 : (finePerPower + 1 + (bucket % finePerPower)) * 2 ** (Math.floor(bucket / finePerPower) - 1)
+
 export interface LatencySnapshot {
   readonly count: number
   readonly meanUs: number
@@ -25,7 +34,8 @@ export interface LatencySnapshot {
 
 export class LatencyHistogram {
   readonly #native = createHistogram({ lowest: 1, highest: highestUs, figures: 3 })
-  readonly #byExponent = new Float64Array(33)
+  /** Counts since the process began, see boundOfUs; only to be read. */
+  readonly fine = new Float64Array(fineBuckets)
   #sumUs = 0
   #count = 0
 
@@ -33,9 +43,11 @@ export class LatencyHistogram {
   record(us: number): void {
     const whole = us < 1 ? 1 : us > highestUs ? highestUs : us | 0
     this.#native.record(whole)
-    // The number of bits in whole - 1 is the smallest n with whole <= 2^n.
-    const exponent = 32 - Math.clz32(whole - 1)
-    this.#byExponent[exponent] = (this.#byExponent[exponent] ?? 0) + 1
+    // The first four bits of whole - 1, and how many follow: one less, so that a bucket ends with its bound.
+    const from0 = whole - 1
+    const shift = 28 - Math.clz32(from0)
+    const bucket = shift <= 0 ? from0 : shift * finePerPower + (from0 >> shift)
+    this.fine[bucket] = (this.fine[bucket] as number) + 1
     this.#sumUs += whole
     this.#count += 1
   }
@@ -59,9 +71,10 @@ export class LatencyHistogram {
   buckets(): { readonly cumulative: readonly number[]; readonly count: number; readonly sumUs: number } {
     const cumulative: number[] = []
     let below = 0
-    for (let exponent = 0; exponent <= lastExponent; exponent += 1) {
-      below += this.#byExponent[exponent] ?? 0
-      if (exponent >= firstExponent) cumulative.push(below)
+    let bucket = 0
+    for (const boundUs of bucketBoundsUs) {
+      for (; bucket < fineBuckets && boundOfUs(bucket) <= boundUs; bucket += 1) below += this.fine[bucket] as number
+      cumulative.push(below)
     }
     return { cumulative, count: this.#count, sumUs: this.#sumUs }
   }

@@ -39,6 +39,7 @@ export interface StatusNumbers {
     readonly keysTotal: number
     readonly keysPerSecond: number
     readonly bytesPerSecond: number
+    readonly speedPercent: number
     readonly etaSeconds: number | null
   }
   readonly coveragePercent: number
@@ -297,6 +298,11 @@ const mover: Metric[] = [
   counter('ferry_mover_bytes_total', 'Bytes of values copied.', ({ counters }) => counters.mover.bytesCopied),
   gauge('ferry_mover_keys_per_second', 'Present speed.', ({ status }) => status.mover.keysPerSecond),
   gauge('ferry_mover_bytes_per_second', 'Present speed.', ({ status }) => status.mover.bytesPerSecond),
+  gauge(
+    'ferry_mover_speed_percent',
+    'What live traffic leaves the mover of full speed; 0 = it rests.',
+    ({ status }) => status.mover.speedPercent,
+  ),
   labelled('gauge', 'ferry_mover_eta_seconds', [], 'Estimated time to the end of the pass; absent when unknown.', ({ status }) =>
     status.mover.etaSeconds === null ? [] : [[{}, status.mover.etaSeconds]],
   ),

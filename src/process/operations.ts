@@ -1,9 +1,8 @@
 /** What the control API may ask, answered by the parts. One line each, or it belongs elsewhere. */
 import type { Operations } from '../control/operations.ts'
-import type { FailedKey, MigrationAnswer } from '../control/schemas.ts'
+import type { MigrationAnswer } from '../control/schemas.ts'
 import type { StepAnswer } from '../migration/migration.ts'
-import { printable } from '../resp/printable.ts'
-import type { FailedEntry } from '../state/store.ts'
+import { errorOperations } from './error-queue.ts'
 import type { Parts } from './parts.ts'
 import { statusOf, trafficOf } from './status.ts'
 import type { Verifications } from './verifications.ts'
@@ -11,7 +10,7 @@ import type { Verifications } from './verifications.ts'
 const recentDivergences = 50
 
 export function operationsOf(parts: Parts, verifications: Verifications, closed: () => string | null): Operations {
-  const { migration, job, store, core, lanes } = parts
+  const { migration, job, core, lanes } = parts
   const answer = async (step: Promise<StepAnswer>): Promise<MigrationAnswer> => ({ ...(await step), status: statusOf(parts) })
   return {
     status: () => statusOf(parts),
@@ -57,18 +56,7 @@ export function operationsOf(parts: Parts, verifications: Verifications, closed:
       migration.stopCopy()
       return job.snapshot()
     },
-    errors: (cursor, limit) => {
-      const page = store.listFailed(cursor, limit)
-      return { total: store.countFailed(), items: page.items.map(failedKey), nextCursor: page.nextCursor }
-    },
-    replayErrors: async (ids) => {
-      const taken = [...store.takeFailed(ids)]
-      for (const { db, key } of taken) core.journal.mark(db, key, core.traffic.authority, 'taken up again from the error queue')
-      // They leave the queue only when the journal has them for good.
-      core.journal.save()
-      store.removeFailed(taken.map(({ id }) => id))
-      return taken.length
-    },
+    ...errorOperations(parts),
     verify: (request) => verifications.start(request),
     verification: (id) => verifications.report(id),
     divergence: () => ({
@@ -87,21 +75,5 @@ export function operationsOf(parts: Parts, verifications: Verifications, closed:
 function definedOnly<T extends object>(patch: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]: Exclude<T[K], undefined>
-  }
-}
-
-function failedKey({ id, db, key, type, sizeBytes, ttlMs, attempts, error, firstAt, lastAt }: FailedEntry): FailedKey {
-  return {
-    id,
-    db,
-    keyBase64: key.toString('base64'),
-    key: printable(key),
-    type,
-    sizeBytes,
-    ttlMs,
-    attempts,
-    error,
-    firstAt: new Date(firstAt).toISOString(),
-    lastAt: new Date(lastAt).toISOString(),
   }
 }

@@ -94,6 +94,7 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
   core.flipListeners.push(trackings)
   const subscribers = new Subscribers(core)
   core.flipListeners.push(subscribers)
+  core.flipListeners.push({ prepare: async () => undefined, flipped: () => store.decideFailed() })
   const shared: SessionContext = {
     core,
     lanes,
@@ -120,9 +121,9 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
     keyWatch: keyWatchOf(core, lanes),
     scripts,
     job,
-    healer: new Healer(core, lanes, copier, store),
+    healer: new Healer(core, lanes, copier, store, job.standstill, config.errorQueue.payloadBytesMax),
     expiries: new ExpiryWatch(core, endpoints),
-    migration: new Migration(core, lanes, job, new Flip(core, lanes, copier), store, record),
+    migration: new Migration(core, lanes, job, new Flip(core, lanes, copier, job.functions), store, record),
     sessions,
     server: new ProxyServer(shared, config.limits.clientsMax),
     startedAtMs: Date.now(),

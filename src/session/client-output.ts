@@ -61,7 +61,10 @@ export class ClientOutput implements ReplySink, Flushable {
   flush(): void {
     this.#queued = false
     if (this.#closed) return
+    const { congested } = this
     this.#outbox.flush(this.#socket)
+    // What the kernel takes at once is followed by no `drain`.
+    if (congested && this.#socket.writableLength === 0 && !this.#socket.writableNeedDrain) this.#caughtUp()
     if (this.#socket.writableLength > this.#core.limits.outputBufferBytes) this.#socket.destroy()
     else if (this.#ends !== null) this.#tryEnd()
   }

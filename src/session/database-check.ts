@@ -44,6 +44,15 @@ export class DatabaseCheck {
     return null
   }
 
+  /** Of the first that is not known to be there on both sides. */
+  verdictOn(dbs: readonly number[], parked: Parked): string | null {
+    for (const db of dbs) {
+      const verdict = this.verdict(db, parked)
+      if (verdict !== 'ok') return verdict
+    }
+    return 'ok'
+  }
+
   async #ask(db: number): Promise<void> {
     const { traffic } = this.#core
     const problem =

@@ -1,7 +1,7 @@
 /** One command off the hot path, by its kind. Either answered, sent, or parked; a refusal is an answer that says what to do. */
 import { type ArgView, argIs } from '../commands/arg-view.ts'
 import { waitsForKeys } from '../commands/blocking.ts'
-import { destinationDb } from '../commands/keys.ts'
+import { namedDbs } from '../commands/keys.ts'
 import { arityOk, type CommandSpec, Kind } from '../commands/spec.ts'
 import type { Frame, Sent } from '../dispatch/frame.ts'
 import { ScriptKill } from '../dispatch/script-kill.ts'
@@ -59,8 +59,7 @@ function carry(session: ClientSession, spec: CommandSpec, args: ArgView, frame: 
     session.shared.core.counters.clientError('unsupported')
     return answer(session, refusal)
   }
-  const db = destinationDb(spec, args)
-  const verdict = db >= 0 ? session.shared.databases.verdict(db, session) : 'ok'
+  const verdict = session.shared.databases.verdictOn(namedDbs(spec, args), session)
   if (verdict === null) return 'parked'
   if (verdict !== 'ok') {
     // Its key could never be copied there; and a SELECT that fails would cut the lane that everybody shares.

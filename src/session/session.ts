@@ -310,11 +310,14 @@ export class Session implements ClientSession {
     if (this.tracking?.steers || this.replyMode.skipsNext || this.shared.pauses.active) return
     // Not every command is let through, or each is told of.
     if (this.shared.monitors.size > 0 || (this.subscriptions !== null && this.protocol === 2)) return
-    const mayWrite = !this.shared.reads.unsettled(this) && core.unseenExpiries.size === 0
+    const mayWrite = !this.shared.reads.unsettled(this)
     const followerUp = core.followerLane(this.pair) !== null
     this.#awaited = board.awaited > 0
     if (!traffic.mirrored) this.#writesOne = mayWrite
-    else this.#writesBoth = mayWrite && followerUp && board.gates === 0 && core.lastPair === null && traffic.plainWrites
+    else {
+      const orderly = board.gates === 0 && core.lastPair === null && core.unseenExpiries.size === 0
+      this.#writesBoth = mayWrite && followerUp && orderly && traffic.plainWrites
+    }
     if (journal.from[traffic.follower] > 0 && traffic.mirrored) return
     if (traffic.readPlan === ReadPlan.authority || this.watch !== null || (!followerUp && traffic.readPlan !== ReadPlan.compared))
       this.#reads = Reads.authority

@@ -1,6 +1,6 @@
 /** MULTI to EXEC: the commands wait here and go out together, so that a client that vanishes in between has changed nothing. */
 import { type ArgView, argInteger, argIs } from '../commands/arg-view.ts'
-import { destinationDb } from '../commands/keys.ts'
+import { namedDbs } from '../commands/keys.ts'
 import { otherFormOf } from '../commands/other-forms.ts'
 import type { ServerName } from '../commands/server-name.ts'
 import { arityOk, type CommandSpec, Kind } from '../commands/spec.ts'
@@ -210,8 +210,7 @@ export function queueCommand(session: ClientSession, open: Transaction, spec: Co
     return answer(session, refusal)
   }
   if (spec.name === 'select') return queueSelect(session, open, spec, args, frame)
-  const db = destinationDb(spec, args)
-  const verdict = db >= 0 ? session.shared.databases.verdict(db, session) : 'ok'
+  const verdict = session.shared.databases.verdictOn(namedDbs(spec, args), session)
   if (verdict === null) return 'parked'
   if (verdict !== 'ok') {
     // Its key could never be copied there; and a SELECT that fails would cut the lane that everybody shares.

@@ -20,6 +20,14 @@ const migrations: readonly string[] = [
      UNIQUE (db, key)) STRICT;
    CREATE TABLE event (
      id INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, message TEXT NOT NULL, reason TEXT, data TEXT NOT NULL) STRICT;`,
+  `ALTER TABLE failed ADD COLUMN class TEXT NOT NULL DEFAULT 'unknown';
+   ALTER TABLE failed ADD COLUMN origin TEXT NOT NULL DEFAULT 'authority';
+   ALTER TABLE failed ADD COLUMN said_by TEXT;
+   ALTER TABLE failed ADD COLUMN state TEXT NOT NULL DEFAULT 'open';
+   ALTER TABLE failed ADD COLUMN note TEXT;
+   ALTER TABLE failed ADD COLUMN payload BLOB;
+   ALTER TABLE failed ADD COLUMN replay INTEGER NOT NULL DEFAULT 0;
+   CREATE INDEX failed_replay ON failed (replay, state);`,
 ]
 
 /**

@@ -4,12 +4,12 @@ import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { FerryError } from '../errors.ts'
 import { DocumentTable } from './document-table.ts'
-import { ErrorTable, type FailedCopy } from './error-table.ts'
+import { ErrorTable, type FailedCopy, type FailedEdit, type FailedFilter } from './error-table.ts'
 import { EventTable, type StoredEvent } from './event-table.ts'
 import { type DirtyKey, JournalTable } from './journal-table.ts'
 import { migrate } from './schema.ts'
 
-export type { FailedCopy, FailedEntry } from './error-table.ts'
+export type { FailedCopy, FailedEdit, FailedEntry, FailedFilter } from './error-table.ts'
 export type { DirtyKey } from './journal-table.ts'
 
 export interface Checkpoint {
@@ -113,17 +113,53 @@ export class Store {
   }
 
   /** In the order of ids; begin with cursor 0. */
-  listFailed(cursor: number, limit: number): ReturnType<ErrorTable['list']> {
-    return this.#errors.list(cursor, limit)
+  listFailed(cursor: number, limit: number, filter: FailedFilter = {}): ReturnType<ErrorTable['list']> {
+    return this.#errors.list(cursor, limit, filter)
   }
 
+  /** Those that stand in the way: not the ones that somebody skipped. */
   countFailed(): number {
-    return this.#errors.count()
+    return this.#errors.countOpen()
   }
 
-  /** For replay: those of `ids` that exist, or all. They stay in the queue until `removeFailed`. */
-  takeFailed(ids: Iterable<number> | undefined): ReturnType<ErrorTable['take']> {
-    return this.#errors.take(ids)
+  /** At no cost, so that it can be asked for every batch. False may also be said of a queue that was emptied. */
+  get nothingFailed(): boolean {
+    return this.#errors.isEmpty
+  }
+
+  /** The same by what they failed for, most first. */
+  failedByClass(): ReturnType<ErrorTable['byClass']> {
+    return this.#errors.byClass()
+  }
+
+  /** Those of `ids` that exist, or all that fit. They stay in the queue until they are settled or removed. */
+  takeFailed(ids: Iterable<number> | undefined, filter: FailedFilter = {}): ReturnType<ErrorTable['take']> {
+    return this.#errors.take(ids, filter)
+  }
+
+  /** Marks them as being tried again; the answer is what `replayedFailed` asks by. */
+  replayFailed(ids: Iterable<number>): number {
+    return this.#errors.replay(ids)
+  }
+
+  /** What became of a replay so far: the rest of it is settled. */
+  replayedFailed(replay: number): ReturnType<ErrorTable['replayed']> {
+    return this.#errors.replayed(replay)
+  }
+
+  /** After a flip: the values of the new authority are the wanted ones. */
+  decideFailed(): void {
+    this.#errors.decide()
+  }
+
+  /** How many of `ids` there were. */
+  editFailed(ids: Iterable<number>, edit: FailedEdit): number {
+    return this.#errors.edit(ids, edit)
+  }
+
+  /** These are the same on both sides now: they leave the queue. Keys that are not in it are passed over. */
+  settleFailed(keys: readonly { readonly db: number; readonly key: Buffer }[]): void {
+    this.#errors.settle(keys)
   }
 
   removeFailed(ids: Iterable<number>): void {

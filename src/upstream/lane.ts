@@ -423,6 +423,9 @@ export class Lane implements Flushable, ReplyLane {
   }
 }
 
+/** What was sent right behind the refused command may have run where it was not meant to: in another database. */
+export class ContextRefused extends Error {}
+
 /** A SELECT or HELLO that Ferry put between clients' commands. It was tried before; if it fails now, the lane cannot be trusted. */
 class ContextWaiter implements Waiter {
   readonly sums = false
@@ -435,7 +438,7 @@ class ContextWaiter implements Waiter {
   }
 
   take(_lane: ReplyLane, _chunk: Buffer, _from: number, _to: number, ended: boolean): void {
-    if (ended && this.#lane.errors > 0) this.#lane.fail(new Error(`the server refused ${this.#what}`))
+    if (ended && this.#lane.errors > 0) this.#lane.fail(new ContextRefused(`the server refused ${this.#what}`))
   }
 
   lost(): void {

@@ -1,15 +1,16 @@
 /**
- * `npm run bench [-- --json] [--quick] [--proxies] [--mover] [--large]`: Ferry's speed on this machine, beside the servers
+ * `npm run bench [-- --json] [--quick] [--proxies] [--mover] [--backfill] [--large]`: Ferry's speed on this machine, beside the servers
  * themselves and the proxies that are installed. Without a part's name all parts run. Progress goes to stderr.
  */
 import { spawnSync } from 'node:child_process'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Servers } from '../../src/demo/servers.ts'
+import { type BackfillResult, measureBackfill } from './backfill.ts'
 import { type LargeValueResult, measureLargeValues } from './large-values.ts'
 import { type MoverResult, measureMover } from './mover.ts'
 import { measureRoutes, type RouteResult } from './proxies.ts'
-import { largeValueTable, moverTable, routeTable } from './table.ts'
+import { backfillTable, largeValueTable, moverTable, routeTable } from './table.ts'
 
 const totalLimitMs = 20 * 60_000
 
@@ -19,6 +20,7 @@ const { values: flags } = parseArgs({
     quick: { type: 'boolean', default: false },
     proxies: { type: 'boolean', default: false },
     mover: { type: 'boolean', default: false },
+    backfill: { type: 'boolean', default: false },
     large: { type: 'boolean', default: false },
   },
 })
@@ -27,16 +29,17 @@ interface Results {
   readonly machine: { cores: number; model: string; node: string; redis: string }
   routes: RouteResult[]
   mover: MoverResult[]
+  backfill: BackfillResult[]
   largeValues: LargeValueResult[]
 }
 
 const progress = (text: string) => void process.stderr.write(`${text}\n`)
 
 async function run(servers: Servers): Promise<Results> {
-  const all = !flags.proxies && !flags.mover && !flags.large
+  const all = !flags.proxies && !flags.mover && !flags.backfill && !flags.large
   const rounds = flags.quick ? 1 : 3
   const pair = { source: await servers.startRedis('source'), target: await servers.startRedis('target') }
-  const results: Results = { machine: machine(), routes: [], mover: [], largeValues: [] }
+  const results: Results = { machine: machine(), routes: [], mover: [], backfill: [], largeValues: [] }
   if (all || flags.proxies) results.routes = await measureRoutes(servers, pair, rounds, flags.quick ? 1 : 2.5, progress)
   if (all || flags.mover) {
     const scale = flags.quick ? 10 : 1
@@ -46,6 +49,10 @@ async function run(servers: Servers): Promise<Results> {
     ]) {
       results.mover.push(await measureMover(servers, pair, each, rounds, progress))
     }
+  }
+  if (all || flags.backfill) {
+    const size = flags.quick ? { keys: 300_000, seconds: 6, rounds } : { keys: 2_000_000, seconds: 12, rounds }
+    results.backfill = await measureBackfill(servers, pair, size, progress)
   }
   if (all || flags.large)
     results.largeValues = await measureLargeValues(servers, pair, flags.quick ? [1, 8] : [1, 8, 64, 512], progress)
@@ -57,10 +64,11 @@ function machine(): Results['machine'] {
   return { cores: cpus().length, model: cpus()[0]?.model.trim() ?? 'unknown', node: process.version, redis }
 }
 
-function show({ machine: { cores, model, node, redis }, routes, mover, largeValues }: Results): string {
+function show({ machine: { cores, model, node, redis }, routes, mover, backfill, largeValues }: Results): string {
   const parts = [`${cores} × ${model} · Node ${node} · ${redis} · everything on this machine`]
   if (routes.length > 0) parts.push(routeTable(routes))
   if (mover.length > 0) parts.push(moverTable(mover))
+  if (backfill.length > 0) parts.push(backfillTable(backfill))
   if (largeValues.length > 0) parts.push(largeValueTable(largeValues))
   return `${parts.join('\n\n')}\n`
 }

@@ -79,7 +79,7 @@ async function size(port: number): Promise<number> {
   return Number(await connection.command('DBSIZE').finally(() => connection.close()))
 }
 
-async function fill(port: number, { keys, valueBytes }: MoverCase): Promise<void> {
+export async function fill(port: number, { keys, valueBytes }: MoverCase): Promise<void> {
   const connection = await RawConnection.open(port)
   const batchKeys = Math.max(1, Math.min(10_000, Math.floor(fillBatchBytes / valueBytes)))
   const filler = 'v'.repeat(valueBytes)

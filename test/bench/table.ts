@@ -1,4 +1,5 @@
 /** The results as tables for people. */
+import type { BackfillResult } from './backfill.ts'
 import type { LargeValueResult } from './large-values.ts'
 import type { MoverResult } from './mover.ts'
 import type { RouteResult } from './proxies.ts'
@@ -42,6 +43,19 @@ export function moverTable(results: readonly MoverResult[]): string {
     fixed(result.cpuSeconds, 2),
   ])
   return table(['mover', 'seconds', 'keys/s', 'MB/s', 'Ferry CPU s'], rows)
+}
+
+export function backfillTable(results: readonly BackfillResult[]): string {
+  const withoutUs = results.find(({ way }) => way === 'no backfill')?.p99Us ?? Number.NaN
+  const rows = results.map((result) => [
+    result.way,
+    grouped(result.commandsPerSecond),
+    grouped(result.p50Us),
+    grouped(result.p99Us),
+    fixed(result.p99Us / withoutUs, 2),
+    result.moverKeysPerSecond === null ? '-' : grouped(result.moverKeysPerSecond),
+  ])
+  return table(['backfill', 'commands/s', 'p50 µs', 'p99 µs', '÷ without', 'mover keys/s'], rows)
 }
 
 export function largeValueTable(results: readonly LargeValueResult[]): string {

@@ -1,16 +1,21 @@
 /** The running process as the control API and the CLI see it, without a process: plain values that a test may set. */
 import type { Operations } from '../../src/control/operations.ts'
 import type {
+  EditRequest,
+  ErrorsFilter,
   EventDocument,
   FailedKey,
   MigrationAnswer,
   MigrationRequest,
   MoverStatus,
+  ReplayAnswer,
+  ReplayRequest,
   StatusDocument,
   TrafficPatch,
   VerifyReport,
 } from '../../src/control/schemas.ts'
 import { FerryError } from '../../src/errors.ts'
+import { moverDefaults } from '../../src/limits.ts'
 import { EventLog } from '../../src/observe/events.ts'
 
 export class FakeOperations implements Operations {
@@ -66,15 +71,25 @@ export class FakeOperations implements Operations {
   moverResume = () => this.#moverTo('running')
   moverStop = () => this.#moverTo('idle')
 
-  errors(cursor: number, limit: number) {
-    const later = this.failed.filter(({ id }) => id > cursor)
+  errors(cursor: number, limit: number, filter: ErrorsFilter, withPayload: boolean) {
+    if (Object.keys(filter).length > 0 || withPayload) this.calls.push(['errors', { ...filter, withPayload }])
+    const fit = this.failed.filter((item) => filter.class === undefined || item.class === filter.class)
+    const later = fit.filter(({ id }) => id > cursor)
     const items = later.slice(0, limit)
-    return { total: this.failed.length, items, nextCursor: later.length > limit ? (items.at(-1)?.id ?? null) : null }
+    const nextCursor = later.length > limit ? (items.at(-1)?.id ?? null) : null
+    const byClass = fit.length === 0 ? {} : { 'target-out-of-memory': fit.length }
+    return { total: fit.length, byClass, items, nextCursor }
   }
 
-  async replayErrors(ids: readonly number[] | undefined): Promise<number> {
-    this.calls.push(['replayErrors', ids])
-    return ids?.length ?? this.failed.length
+  async replayErrors(request: ReplayRequest): Promise<ReplayAnswer> {
+    this.calls.push(['replayErrors', request])
+    const replayed = request.ids?.length ?? this.failed.length
+    return { replayed, settled: Math.max(0, replayed - 1), failed: Math.min(1, replayed), waiting: 0 }
+  }
+
+  editErrors(request: EditRequest): number {
+    this.calls.push(['editErrors', request])
+    return request.ids?.length ?? this.failed.length
   }
 
   async verify(request: object): Promise<VerifyReport> {
@@ -128,7 +143,13 @@ export function failedKey(id: number): FailedKey {
     sizeBytes: 10,
     ttlMs: null,
     attempts: 5,
+    class: 'target-out-of-memory',
     error: 'OOM command not allowed',
+    saidBy: 'target',
+    from: 'authority',
+    state: 'open',
+    note: null,
+    payloadBase64: null,
     firstAt: at,
     lastAt: at,
   }
@@ -185,8 +206,10 @@ function initialStatus(): StatusDocument {
       etaSeconds: 2,
       startedAt: '2026-01-01T00:00:00.000Z',
       throttle: null,
+      speedPercent: 100,
       lastError: null,
-      limits: { keysPerSecondMax: 0, batchKeys: 512, batchBytes: 4_194_304, batchesInFlight: 4 },
+      account: { scanned: 500, copied: 490, skipped: 0, vanished: 5, exported: 1, waiting: 4 },
+      limits: { ...moverDefaults },
     },
     journal: { dirtyKeys: 7, openHolds: 2, healed: 11, failed: 1, resyncNeeded: null },
     coveragePercent: 50,

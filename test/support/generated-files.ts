@@ -9,6 +9,7 @@ import { buildProgram } from '../../src/cli/program.ts'
 import { referenceFiles } from '../../src/config/reference.ts'
 import { errorCatalogue } from '../../src/errors.ts'
 import { metrics } from '../../src/observe/metrics.ts'
+import { type FailureClass, failureClasses, failurePolicies } from '../../src/routing/copy-failure.ts'
 import { unusedWork } from './cli.ts'
 
 export function generatedFiles(): Record<string, string> {
@@ -29,7 +30,24 @@ byte for byte and is not listed here. This page is made from \`src/errors.ts\`.
 | code | HTTP | exit | what to do |
 |---|---|---|---|
 ${rows.join('\n')}
+
+## Keys that cannot be copied
+
+A key that a server does not take is tried again, each time after twice as long a wait, and then goes to the error queue: \`ferry errors\`
+lists, exports, edits and replays it. Where every key would fare alike the whole mover waits instead, says why in \`ferry status\`, and goes
+on by itself as soon as one key is taken. Every key that was scanned is in the end copied, skipped by a rule, gone meanwhile or in the
+queue; \`mover.account\` in the status adds them up. This part is made from \`src/routing/copy-failure.ts\`.
+
+| class | what it means | tries, waits | what to do |
+|---|---|---|---|
+${failureClasses.map(failureRow).join('\n')}
 `
+}
+
+function failureRow(name: FailureClass): string {
+  const { attemptsMax, firstWaitMs, mostWaitMs, meaning, advice } = failurePolicies[name]
+  const tries = attemptsMax === null ? 'all wait' : String(attemptsMax)
+  return `| \`${name}\` | ${meaning} | ${tries}, ${firstWaitMs} to ${mostWaitMs} ms | ${advice} |`
 }
 
 function metricsPage(): string {

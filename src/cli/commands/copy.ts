@@ -10,6 +10,7 @@ interface CopyFlags extends CommonOptions {
   readonly keysPerSecond: number
   readonly sweep?: true
   readonly state?: string
+  readonly errors?: string
 }
 
 export function copyCommand(program: Command, context: CliContext): void {
@@ -19,11 +20,15 @@ export function copyCommand(program: Command, context: CliContext): void {
     .option('--target <url>', 'where it goes (TARGET_REDIS_URL)')
     .option('--keys-per-second <n>', 'at most; 0 = unlimited', wholeNumber, 0)
     .option('--sweep', 'also remove from the target what the source does not have')
-    .option('--state <file>', 'SQLite file that keeps the place, so that a copy that was stopped goes on')
+    .option(
+      '--state <file>',
+      'SQLite file that keeps the place, so that a copy that was stopped goes on, and keys that failed are tried again',
+    )
+    .option('--errors <file>', 'where keys that could not be copied are written to, one JSON document per line')
     .addHelpText(
       'after',
       examples(
-        'ferry copy --source redis://127.0.0.1:6379 --target redis://127.0.0.1:6380',
+        'ferry copy --source redis://127.0.0.1:6379 --target redis://127.0.0.1:6380 --errors failed.ndjson',
         'ferry copy --source redis://a --target redis://b --sweep --keys-per-second 20000 --state copy.sqlite',
       ),
     )
@@ -36,6 +41,7 @@ export function copyCommand(program: Command, context: CliContext): void {
         keysPerSecondMax: flags.keysPerSecond,
         sweep: flags.sweep ?? false,
         state: flags.state ?? null,
+        errors: flags.errors ?? null,
       })
     })
 }

@@ -2,17 +2,29 @@
 import type { Command } from 'commander'
 import type { MoverStatus } from '../../control/schemas.ts'
 import { FerryError } from '../../errors.ts'
+import { throttleLimitNames, throttleLimits } from '../../throttle-limits.ts'
 import { type ApiOptions, type CliContext, clientOf, examples, printJson, printLine, withApi } from '../context.ts'
-import { wholeNumber } from '../numbers.ts'
+import { fromZero, wholeNumber } from '../numbers.ts'
 import { bytes, count } from '../output.ts'
 import { moverText } from '../status-text.ts'
 
-interface LimitOptions extends ApiOptions {
-  readonly keysPerSecond?: number
-  readonly batchKeys?: number
-  readonly batchBytes?: number
-  readonly batchesInFlight?: number
-}
+type LimitName = keyof MoverStatus['limits']
+type LimitOptions = ApiOptions & Readonly<Record<string, number | undefined>>
+
+/** By the name of the limit: what sets it, and what it means. */
+const wholeLimits = {
+  keysPerSecondMax: 'at most; 0 = unlimited',
+  bytesPerSecondMax: 'of values, at most; 0 = unlimited',
+  batchKeys: 'keys copied in one round trip',
+  batchBytes: 'a batch is closed early when its values reach this',
+  batchesInFlight: 'batches under way at once',
+} as const satisfies Partial<Record<LimitName, string>>
+const wholeNames = Object.keys(wholeLimits) as (keyof typeof wholeLimits)[]
+const limitNames: readonly LimitName[] = [...wholeNames, ...throttleLimitNames]
+
+/** As the option is named in code; `--keys-per-second` sets keysPerSecondMax. */
+const optionName = (limit: LimitName): string => limit.replace(/Max$/, '')
+const flagOf = (limit: LimitName): string => `--${optionName(limit).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 
 export function moverCommand(program: Command, context: CliContext): void {
   const mover = program
@@ -39,19 +51,24 @@ export function moverCommand(program: Command, context: CliContext): void {
       )
   }
 
-  withApi(mover.command('set'))
-    .description('change any limit, live')
-    .option('--keys-per-second <n>', 'at most; 0 = unlimited', wholeNumber)
-    .option('--batch-keys <n>', 'keys copied in one round trip', wholeNumber)
-    .option('--batch-bytes <n>', 'a batch is closed early when its values reach this', wholeNumber)
-    .option('--batches-in-flight <n>', 'batches under way at once', wholeNumber)
+  setCommand(mover, context)
+}
+
+function setCommand(mover: Command, context: CliContext): void {
+  const set = withApi(mover.command('set')).description('change any limit, live')
+  for (const name of wholeNames) set.option(`${flagOf(name)} <n>`, wholeLimits[name], wholeNumber)
+  for (const name of throttleLimitNames) set.option(`${flagOf(name)} <n>`, throttleLimits[name].help, fromZero)
+  set
     .addHelpText(
       'after',
-      examples('ferry mover set --keys-per-second 20000', 'ferry mover set --batch-keys 128 --batches-in-flight 2'),
+      examples(
+        'ferry mover set --keys-per-second 20000',
+        'ferry mover set --batch-keys 128 --batches-in-flight 2',
+        'ferry mover set --source-p99-ms 5 --client-p99-times 0',
+      ),
     )
     .action(async (options: LimitOptions) => {
-      const { keysPerSecond: keysPerSecondMax, batchKeys, batchBytes, batchesInFlight } = options
-      const limits = { keysPerSecondMax, batchKeys, batchBytes, batchesInFlight }
+      const limits = Object.fromEntries(limitNames.map((name) => [name, options[optionName(name)]]))
       if (Object.values(limits).every((value) => value === undefined))
         throw new FerryError('bad-request', 'name at least one limit to set')
       show(context, options, await clientOf(context, options).patch<MoverStatus>('/v1/mover', limits))
@@ -63,7 +80,13 @@ function show(context: CliContext, options: ApiOptions, status: MoverStatus): vo
   else printLine(context, `${moverText(status)}\n${limitsText(status.limits)}`)
 }
 
-function limitsText({ keysPerSecondMax, batchKeys, batchBytes, batchesInFlight }: MoverStatus['limits']): string {
+function limitsText(limits: MoverStatus['limits']): string {
+  const { keysPerSecondMax, bytesPerSecondMax, batchKeys, batchBytes, batchesInFlight } = limits
   const speed = keysPerSecondMax === 0 ? 'no limit on keys/s' : `at most ${count(keysPerSecondMax)} keys/s`
-  return `limits: ${speed}, ${count(batchKeys)} keys or ${bytes(batchBytes)} in a batch, ${batchesInFlight} batches in flight`
+  const flow = bytesPerSecondMax === 0 ? '' : `, ${bytes(bytesPerSecondMax)}/s`
+  const throttle = throttleLimitNames.map((name) => `${name} ${limits[name] === 0 ? 'off' : limits[name]}`)
+  return [
+    `limits: ${speed}${flow}, ${count(batchKeys)} keys or ${bytes(batchBytes)} in a batch, ${batchesInFlight} batches in flight`,
+    `throttle: ${throttle.join(', ')}`,
+  ].join('\n')
 }

@@ -181,6 +181,14 @@ describe('a client that waits', () => {
     await Promise.all([source?.stop(), target?.stop()])
   })
 
+  it('what it sends behind a long reply is looked at', async () => {
+    const client = await connect(ferry.port)
+    const value = 'v'.repeat(2 << 20)
+    await client.call('RPUSH', 'long', value)
+    expect((await client.ask('BLPOP long 0')).length).toBe(popped('long', value).length)
+    expect(await client.ask('PING')).toBe('+PONG\r\n')
+  })
+
   it.each([
     ['a push', ['RPUSH q v']],
     ['a transaction', ['MULTI', 'RPUSH q v', 'EXEC']],

@@ -142,6 +142,22 @@ it('a library that is loaded in a transaction is on both sides, and what it writ
   expect(await atTarget.function('LIST')).toEqual([])
 })
 
+it('libraries that somebody else changes meanwhile end up the same on both sides', async () => {
+  const [one, other] = [await connect(), await connect()]
+  const code = (value: number): string => `#!lua name=mine\nredis.register_function('f', function() return ${value} end)`
+  await one.ask('MULTI')
+  await one.call('FUNCTION', 'LOAD', 'REPLACE', code(1))
+  toSource.delay(30)
+  const first = one.ask('EXEC')
+  await until(() => toSource.heldBytes > 0, { what: 'EXEC to be on its way' })
+  expect(await other.call('FUNCTION', 'LOAD', 'REPLACE', code(2))).toBe(bulk('mine'))
+  await first
+  toSource.pass()
+  const codes = (): Promise<unknown[]> => Promise.all([atSource, atTarget].map((redis) => redis.call('FCALL', 'f', '0')))
+  await until(async () => (await codes()).join() === '2,2', { what: 'the later one to be on both sides', timeoutMs: 3_000 })
+  expect(await one.ask('FUNCTION FLUSH')).toBe(ok)
+})
+
 describe('where a connection goes while a block is under way', () => {
   it.each([
     ['of plain commands', ['INCR n', 'SET a 1']],

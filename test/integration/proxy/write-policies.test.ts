@@ -288,3 +288,36 @@ describe('the source is lost with the command in flight', () => {
     expect(await values()).toEqual(after)
   })
 })
+
+describe('two-phase-commit, the source is lost with the command in flight', () => {
+  /** The source runs this and its reply is held back, until both of the client's lanes have what they get; then `cut`. */
+  async function lose(command: string, ran: () => Promise<boolean>, ...cut: ChaosProxy[]): Promise<string> {
+    for (const proxy of cut) proxy.delay(delayMs)
+    const told = client.ask(command)
+    await until(ran, { what: 'the command to have run' })
+    await until(() => cut.every((proxy) => proxy.heldBytes > 0), { what: 'its replies to be held back' })
+    for (const proxy of cut) proxy.cut()
+    return told
+  }
+
+  it('a target that refused for want of the key does not take it from the source', async () => {
+    await follow('two-phase-commit')
+    // As long as it is not copied.
+    await source.client().rpush(key, 'old')
+    const ran = async (): Promise<boolean> => (await source.client().lindex(key, 0)) === 'new'
+    expect(await lose(`LSET ${key} 0 new`, ran, toSource)).toBe('-ERR FERRY aborted: source: connection lost\r\n')
+    await heal()
+    expect(await values()).toEqual(['list old', 'list old'])
+  })
+
+  it('and the target as well: nobody is told that nothing was done', async () => {
+    await follow('two-phase-commit')
+    const ran = async (): Promise<boolean> =>
+      (await Promise.all([source, target].map((server) => server.client().exists(key)))).every(Boolean)
+    expect(await lose(`SET ${key} 1`, ran, toSource, toTarget)).toMatch(
+      /^-ERR FERRY unknown-outcome: it could not be taken back: source/,
+    )
+    await heal()
+    expect(await values()).toEqual(one)
+  })
+})

@@ -6,10 +6,11 @@ import type { StatusDocument } from '../../../src/control/schemas.ts'
 import { Random } from '../../../src/demo/random.ts'
 import { RawConnection } from '../../../src/demo/raw-connection.ts'
 import type { Safety } from '../../../src/process/unsafe.ts'
-import type { Side } from '../../../src/routing/modes.ts'
+import type { ReadMode, Side, WritePolicy } from '../../../src/routing/modes.ts'
 import { ChaosProxy } from '../../support/chaos-proxy.ts'
 import { Ferry } from '../../support/ferry.ts'
 import { type RedisServer, startRedis } from '../../support/redis-server.ts'
+import { unthrottled } from '../../support/unthrottled.ts'
 import { type Actor, type Load, ownDb, type Place } from './actor.ts'
 import type { Generator } from './commands/family.ts'
 import { library } from './commands/scripts.ts'
@@ -47,6 +48,9 @@ export interface StressOptions {
   readonly users?: boolean
   /** Everything is copied before the load begins. Absent: chance decides. */
   readonly copied?: boolean
+  /** What it begins with; absent: Ferry's own first ones. */
+  readonly policy?: WritePolicy
+  readonly reads?: ReadMode
   /** What happens last, while the load still runs; absent: chance decides. */
   readonly finale?: Finale
   /** The safety that Ferry has to do without. */
@@ -84,7 +88,8 @@ async function setScene(engines: Partial<Record<Side, string>>, several: boolean
     source: proxies.source.url,
     target: proxies.target.url,
     limits: { followerTimeoutMs: 400, authorityWaitMs: 2_000 },
-    mover: { batchKeys: 16 },
+    // A copy that keeps out of the way of the writes would show nothing.
+    mover: { batchKeys: 16, ...(without.length > 0 ? unthrottled : {}) },
   })
   return { servers, proxies, ferry }
 }
@@ -143,6 +148,8 @@ export async function stress(options: StressOptions): Promise<StressReport> {
     await loadLibrary(scene.ferry.port)
     if (copied) await scene.ferry.backfill()
     const { refused } = await probe(scene.ferry.port, known, engine, mix, memory)
+    if (options.policy !== undefined) await scene.ferry.traffic({ writePolicy: options.policy })
+    if (options.reads !== undefined) await scene.ferry.traffic({ readMode: options.reads, readPercentage: 50 })
     const carried = (generator: Generator): boolean => wanted(generator) && !refused.has(generator.name)
     const startMs = performance.now()
     const since = (): number => performance.now() - startMs

@@ -8,6 +8,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest'
 import { Stage } from '../../support/stage.ts'
+import { unthrottled } from '../../support/unthrottled.ts'
 import { WireClient } from '../../support/wire-client.ts'
 
 const keys = 2_400
@@ -19,7 +20,7 @@ afterEach(async () => {
 
 /** A backfill of some seconds that is a third through, with the load beside it. */
 async function underWay(): Promise<number> {
-  stage = await Stage.open({ keys, ferry: { mover: { keysPerSecondMax: 2_000, batchKeys: 100 } } })
+  stage = await Stage.open({ keys, ferry: { mover: { ...unthrottled, keysPerSecondMax: 2_000, batchKeys: 100 } } })
   await stage.startLoad(400)
   await stage.ferry.post('/v1/mover/start')
   await stage.ferry.untilStatus('a third to be copied', ({ mover: { keysScanned } }) => keysScanned > keys / 3)

@@ -31,8 +31,8 @@ describe('every command', () => {
     ['traffic', () => control.operations.traffic()],
     ['mover', () => control.operations.mover()],
     ['mover status', () => control.operations.mover()],
-    ['errors', () => ({ total: 0, items: [], nextCursor: null })],
-    ['errors replay', () => ({ replayed: 0 })],
+    ['errors', () => ({ total: 0, byClass: {}, items: [], nextCursor: null })],
+    ['errors replay', () => ({ replayed: 0, settled: 0, failed: 0, waiting: 0 })],
   ])('%s --json is the API document, alone on stdout', async (line, expected) => {
     const { status, stdout, stderr } = await ferry(`${line} --json`)
     expect([status, stderr, documentOf(stdout)]).toEqual([0, '', expected()])
@@ -159,10 +159,12 @@ describe('migration', () => {
   test('traffic and mover limits are set only where named', async () => {
     await ferry('traffic --read-mode ratio --percent 5 --tenants a,b --reason slowly')
     await ferry('mover set --keys-per-second 100 --batches-in-flight 2')
+    await ferry('mover set --source-p99-ms 7.5 --client-p99-times 0 --bytes-per-second 1000000')
     await ferry('mover pause')
     expect(control.operations.calls).toEqual([
       ['setTraffic', { readMode: 'ratio', readPercentage: 5, tenants: ['a', 'b'], reason: 'slowly' }],
       ['setMover', { keysPerSecondMax: 100, batchesInFlight: 2 }],
+      ['setMover', { sourceP99MsMax: 7.5, clientP99TimesMax: 0, bytesPerSecondMax: 1_000_000 }],
       ['mover', 'paused'],
     ])
   })
@@ -174,9 +176,17 @@ describe('status', () => {
     expect(stdout).toContain('Ferry 0.1.0  mirror, running (canary), authority source, up 1 min 1 s')
     expect(stdout).toContain('[######------------------------] 20 % from the target, by slot')
     expect(stdout).toContain(
-      '[###############---------------] 50.0 %, running (copy), 500 of 1,000 keys, 64.0 kB, 250 keys/s, 32.0 kB/s, 2 s left, 1 failed',
+      '[###############---------------] 50.0 %, running (copy), 500 of 1,000 keys, 64.0 kB, 250 keys/s, 32.0 kB/s, 2 s left, 1 in the error queue',
     )
     expect(stdout).toContain('7 dirty keys')
+  })
+
+  test('why the mover is slow', async () => {
+    const { mover } = control.operations.document
+    Object.assign(mover, { throttle: 'source p99 8.2 ms > 5 ms', speedPercent: 25 })
+    expect((await ferry('status')).stdout).toContain(', throttled: source p99 8.2 ms > 5 ms')
+    expect((await ferry('mover')).stdout).toContain('sourceP99MsMax 100, ')
+    Object.assign(mover, { throttle: null, speedPercent: 100 })
   })
 
   /** Runs a watch until `done` says so of what it has printed. */
@@ -312,7 +322,7 @@ describe('errors', () => {
     control.operations.failed.push(failedKey(1), failedKey(2), failedKey(3))
     const { stdout } = await ferry('errors list --limit 2')
     expect(stdout).toMatch(
-      /^id +db +key .*\n1 +0 +key:1 .*OOM command not allowed\n2 .*\n3 keys in all\nmore: ferry errors list --cursor 2\n$/,
+      /^id +db +key .*\n1 +0 +key:1 .*OOM command not allowed\n2 .*\n3 target-out-of-memory: Free memory.*\n3 keys in all\nmore: ferry errors list --cursor 2\n$/,
     )
     const exported = await ferry('errors export')
     expect(
@@ -324,8 +334,31 @@ describe('errors', () => {
     const file = join(folder, 'failed.ndjson')
     expect(await ferry(`errors export --file ${file}`)).toMatchObject({ status: 0, stdout: '' })
     expect(readFileSync(file, 'utf8')).toBe(exported.stdout)
-    await ferry('errors replay 1 3')
-    expect(control.operations.calls).toEqual([['replayErrors', [1, 3]]])
+    expect(await ferry('errors replay 1 3')).toMatchObject({
+      status: 1,
+      stdout: '2 keys were tried again: 1 are settled, 1 failed anew\n',
+    })
+    expect(control.operations.calls).toEqual([['replayErrors', { ids: [1, 3], waitMs: 10_000 }]])
+  })
+
+  test('a filter means the same to all of them; what is meant has to be said before it is edited', async () => {
+    control.operations.failed.push(failedKey(1))
+    const options = '--class too-large --pattern a* --key-base64 /wA= --database 3 --only-state open --older-than 5'
+    const filter = { class: 'too-large', pattern: 'a*', keyBase64: '/wA=', db: 3, state: 'open', olderThanSeconds: 5 }
+    expect((await ferry(`errors list ${options}`)).stdout).toBe('no key has failed\n')
+    expect((await ferry(`errors export --payload ${options}`)).stdout).toBe('')
+    await ferry(`errors replay --wait 0 ${options}`)
+    await ferry(`errors edit --skip enough ${options}`)
+    await ferry('errors edit --all --reopen --from target')
+    expect(control.operations.calls).toEqual([
+      ['errors', { ...filter, withPayload: false }],
+      ['errors', { ...filter, withPayload: true }],
+      ['replayErrors', { filter, waitMs: 0 }],
+      ['editErrors', { filter, state: 'skipped', note: 'enough' }],
+      ['editErrors', { filter: {}, state: 'open', from: 'target' }],
+    ])
+    expect(await ferry('errors edit --reopen')).toMatchObject({ status: 2, stderr: expect.stringContaining('--all') })
+    expect(await ferry('errors edit 1')).toMatchObject({ status: 2, stderr: expect.stringContaining('expected a state') })
   })
 })
 
@@ -339,7 +372,7 @@ describe('what is done without a running Ferry', () => {
         .status,
     ).toBe(7)
     expect(asked).toEqual([
-      { source: 'redis://a', target: 'redis://b', json: true, keysPerSecondMax: 5, sweep: true, state: 'c.sqlite' },
+      { source: 'redis://a', target: 'redis://b', json: true, keysPerSecondMax: 5, sweep: true, state: 'c.sqlite', errors: null },
     ])
   })
 

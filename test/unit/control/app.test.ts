@@ -71,6 +71,7 @@ describe('routes', () => {
           '/v1/divergence',
         ].map((url) => `GET ${url} read`),
         'PATCH /v1/traffic operate',
+        'PATCH /v1/errors operate',
         'PATCH /v1/mover operate',
         ...['start', 'pause', 'resume', 'ramp', 'cutover', 'rollback'].map((step) => `POST /v1/migration/${step} operate`),
         'POST /v1/migration/complete admin',
@@ -193,8 +194,8 @@ describe('answers', () => {
     expect([page.items.map(({ id }) => id), page.nextCursor, page.total]).toEqual([[11, 12], 12, 2500])
     const lines = (await send('GET', '/v1/errors?format=ndjson')).body.trimEnd().split('\n')
     expect(lines.map((line) => (JSON.parse(line) as { id: number }).id)).toEqual(operations.failed.map(({ id }) => id))
-    expect((await send('POST', '/v1/errors/replay', { ids: [1, 2] })).json()).toEqual({ replayed: 2 })
-    expect((await send('POST', '/v1/errors/replay')).json()).toEqual({ replayed: 2500 })
+    expect((await send('POST', '/v1/errors/replay', { ids: [1, 2] })).json()).toMatchObject({ replayed: 2, failed: 1 })
+    expect((await send('POST', '/v1/errors/replay')).json()).toMatchObject({ replayed: 2500 })
   })
 
   test('a verification is begun, then asked for', async () => {

@@ -53,14 +53,15 @@ it('changes libraries until both sides have answered, and what their functions d
 })
 
 it.each([
-  ['EXEC did not run', () => sides.source.reply('-EXECABORT Transaction discarded because of previous errors.\r\n')],
-  ['the authority was lost', () => sides.source.lose()],
+  ['EXEC did not run', () => sides.source.reply('-EXECABORT Transaction discarded because of previous errors.\r\n'), true],
+  ['the authority was lost', () => sides.source.lose(), false],
   [
     'the follower is away',
     () => {
       sides.target.up = false
       sides.source.reply('*1\r\n$1\r\nl\r\n')
     },
+    false,
   ],
   [
     'the follower is lost',
@@ -68,12 +69,14 @@ it.each([
       sides.source.reply('*1\r\n$1\r\nl\r\n')
       sides.target.lose()
     },
+    false,
   ],
-])('does not change libraries any more where %s', (_what, end) => {
+])('does not change libraries any more where %s', (_what, end, alike) => {
   path.execute(sides.client, blockOf('FUNCTION LOAD code'))
   sides.source.reply('+OK\r\n+QUEUED\r\n')
   end()
   expect(sides.core.libraries.underWay).toBe(0)
+  expect(sides.core.libraries.problem === null).toBe(alike)
 })
 
 it('takes nothing for granted where MULTI itself was refused', () => {

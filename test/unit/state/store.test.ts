@@ -7,7 +7,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FerryError } from '../../../src/errors.ts'
 import { eventsKept } from '../../../src/limits.ts'
-import { openStore, type Store } from '../../../src/state/store.ts'
+import type { FailureClass } from '../../../src/routing/copy-failure.ts'
+import { type FailedFilter, openStore, type Store } from '../../../src/state/store.ts'
 
 const binaryKey = Buffer.from([0x00, 0xff, 0x0d, 0x0a, 0x80, 0x00])
 const writer = new URL('../../support/state-writer.ts', import.meta.url).pathname
@@ -53,8 +54,13 @@ const failure = (key: string, extra = {}) => ({
   sizeBytes: 100,
   ttlMs: null,
   attempts: 3,
+  failure: 'unknown' as FailureClass,
+  saidBy: null,
+  from: 'authority' as const,
   error: 'OOM',
-  at: 1_000,
+  payload: null,
+  firstAt: 1_000,
+  lastAt: 1_000,
   ...extra,
 })
 
@@ -139,7 +145,9 @@ describe.each(['file', ':memory:'])('conformance, %s', (kind) => {
 
   it('adds up the attempts of a failed key and keeps its first time', () => {
     store.addFailed(failure('a'))
-    store.addFailed(failure('a', { type: null, sizeBytes: null, ttlMs: 5, attempts: 2, error: 'BUSY', at: 2_000 }))
+    store.addFailed(
+      failure('a', { type: null, sizeBytes: null, ttlMs: 5, attempts: 2, error: 'BUSY', firstAt: 1_500, lastAt: 2_000 }),
+    )
     const { total, items, nextCursor } = store.listFailed(0, 10)
     expect({ total, nextCursor }).toEqual({ total: 1, nextCursor: null })
     expect(items).toEqual([
@@ -151,7 +159,13 @@ describe.each(['file', ':memory:'])('conformance, %s', (kind) => {
         sizeBytes: 100,
         ttlMs: 5,
         attempts: 5,
+        failure: 'unknown',
+        saidBy: null,
+        from: 'authority',
+        state: 'open',
+        note: null,
         error: 'BUSY',
+        payload: null,
         firstAt: 1_000,
         lastAt: 2_000,
       },
@@ -176,6 +190,64 @@ describe.each(['file', ':memory:'])('conformance, %s', (kind) => {
     store.removeFailed([2, 4, 99])
     expect(store.countFailed()).toBe(23)
     expect([...store.takeFailed([2, 4])]).toEqual([])
+  })
+
+  it('finds failed keys by what they failed for, database, key, pattern, state and age', () => {
+    const binary = Buffer.from([0xff, 0, 0x61])
+    store.addFailed(failure('user:1', { failure: 'no-permission', lastAt: 5_000 }))
+    store.addFailed(failure('user:2', { db: 3, lastAt: 1_000 }))
+    store.addFailed({ ...failure(''), key: binary })
+    store.editFailed([3], { state: 'skipped', note: 'may be lost', from: 'target' })
+    const found = (filter: FailedFilter): number[] => store.listFailed(0, 10, filter).items.map(({ id }) => id)
+    expect(found({ failure: 'no-permission' })).toEqual([1])
+    expect(found({ db: 3 })).toEqual([2])
+    expect(found({ key: binary })).toEqual([3])
+    expect(found({ pattern: 'user:*' })).toEqual([1, 2])
+    expect(found({ pattern: '[^u]*' })).toEqual([3])
+    expect(found({ state: 'open', lastAtMax: 4_000 })).toEqual([2])
+    expect(found({ lastAtMin: 4_000 })).toEqual([1])
+    expect(store.listFailed(0, 10, { key: binary }).items[0]).toMatchObject({ note: 'may be lost', from: 'target' })
+    expect(store.failedByClass()).toEqual({ 'no-permission': 1, unknown: 1 })
+  })
+
+  it('pages through a pattern that leaves most of the keys out', () => {
+    for (let index = 0; index < 60; index += 1) store.addFailed(failure(`${index % 20 === 0 ? 'a' : 'b'}${index}`))
+    const seen: string[] = []
+    for (let cursor: number | null = 0; cursor !== null; ) {
+      const page = store.listFailed(cursor, 2, { pattern: 'a*' })
+      seen.push(...page.items.map(({ key }) => key.toString()))
+      cursor = page.nextCursor
+    }
+    expect(seen).toEqual(['a0', 'a20', 'a40'])
+  })
+
+  it('does not count what was skipped, for as long as it fails for the same cause', () => {
+    store.addFailed(failure('a'))
+    store.editFailed([1], { state: 'skipped' })
+    store.addFailed(failure('a'))
+    expect(store.countFailed()).toBe(0)
+    store.addFailed(failure('a', { failure: 'too-large' }))
+    expect(store.countFailed()).toBe(1)
+  })
+
+  it('knows what became of a replay', () => {
+    for (const key of ['a', 'b', 'c', 'd']) store.addFailed(failure(key))
+    const replay = store.replayFailed([1, 2, 3])
+    expect(store.replayedFailed(replay)).toEqual({ waiting: 3, failed: 0 })
+    store.addFailed(failure('a'))
+    store.settleFailed([
+      { db: 0, key: Buffer.from('b') },
+      { db: 1, key: Buffer.from('c') },
+    ])
+    expect(store.replayedFailed(replay)).toEqual({ waiting: 1, failed: 1 })
+    expect(store.countFailed()).toBe(3)
+    expect(store.replayFailed([4])).toBeGreaterThan(replay)
+  })
+
+  it('after a flip the values of the new authority are wanted', () => {
+    store.addFailed(failure('a', { from: 'target' }))
+    store.decideFailed()
+    expect(store.listFailed(0, 1).items[0]?.from).toBe('authority')
   })
 
   it('never gives the id of a removed failed key to another', () => {

@@ -1,0 +1,47 @@
+/**
+ * What became of every key that the copy came by. Each is counted once where it is found and once where it ends, by different parts, so that
+ * `waiting` is nothing once the journal is empty, or a key was lost on the way.
+ */
+export interface LedgerCounts {
+  readonly scanned: number
+  readonly copied: number
+  /** By a rule: not in the range that is copied, a temporary name, or decided by the other side. */
+  readonly skipped: number
+  /** Found by the scan, and no longer there when it was read. */
+  readonly vanished: number
+  /** Handed to the error queue. */
+  readonly exported: number
+  /** Under way, or in the journal. */
+  readonly waiting: number
+}
+
+export type ScanEnd = 'copied' | 'skipped' | 'vanished' | 'exported'
+
+const ends = ['copied', 'skipped', 'vanished', 'exported'] as const
+
+export class ScanLedger {
+  #scanned = 0
+  #ended: Record<ScanEnd, number> = { copied: 0, skipped: 0, vanished: 0, exported: 0 }
+
+  /** Anew, or on top of what an earlier run had ended; what that one had under way will be found again. */
+  begin(earlier: Partial<Record<ScanEnd, number>> = {}): void {
+    for (const end of ends) this.#ended[end] = earlier[end] ?? 0
+    this.#scanned = this.#sum()
+  }
+
+  found(keys: number): void {
+    this.#scanned += keys
+  }
+
+  ended(end: ScanEnd, keys: number): void {
+    this.#ended[end] += keys
+  }
+
+  counts(): LedgerCounts {
+    return { scanned: this.#scanned, ...this.#ended, waiting: this.#scanned - this.#sum() }
+  }
+
+  #sum(): number {
+    return ends.reduce((sum, end) => sum + this.#ended[end], 0)
+  }
+}

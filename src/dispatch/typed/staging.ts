@@ -1,0 +1,58 @@
+/**
+ * A value on its way to the writing side, under a temporary name that nobody asks for: it is sent while its key is held and the rest of it is
+ * still being read, so that no more than a few windows of it are ever here. The name ends by itself where nobody takes it over.
+ */
+import { randomBytes } from 'node:crypto'
+import { CommandWriter } from '../../resp/command-writer.ts'
+import { ReplyCursor } from '../../resp/reply-cursor.ts'
+import { contextOf, type Lane } from '../../upstream/lane.ts'
+import { exchange } from '../key-transfer.ts'
+import { temporaryKey } from './temporary-key.ts'
+import type { StagedValue } from './typed-value.ts'
+
+/** How long a temporary name outlives the last that was sent to it: longer than a slow side may be silent before it is cut off. */
+export const temporaryKeyMs = 60_000
+const owner = randomBytes(6).toString('hex')
+let serial = 0
+
+export const newTemporaryKey = (key: Buffer): Buffer => temporaryKey(key, owner, ++serial)
+
+export class Staged implements StagedValue {
+  readonly name: Buffer
+  error: string | null = null
+  lost: Error | null = null
+  answered: Promise<void> = Promise.resolve()
+  readonly #lane: Lane
+  readonly #context: number
+
+  constructor(lane: Lane, db: number, key: Buffer) {
+    this.name = newTemporaryKey(key)
+    this.#lane = lane
+    this.#context = contextOf(2, db)
+  }
+
+  get failed(): boolean {
+    return this.error !== null || this.lost !== null
+  }
+
+  /** One block, so that a connection which goes in the middle leaves nothing without an end. */
+  send(write: (out: CommandWriter, name: Buffer) => void, expectedBytes: number): void {
+    const out = new CommandWriter(expectedBytes)
+    out.command('MULTI')
+    write(out, this.name)
+    out.command('PEXPIRE', this.name, temporaryKeyMs).command('EXEC')
+    this.answered = exchange(this.#lane, this.#context, out.commands, (lane) => out.writeTo(lane)).then(
+      (bytes) => this.#note(new ReplyCursor(bytes), out.commands),
+      (error: Error) => {
+        this.lost = error
+      },
+    )
+  }
+
+  #note(replies: ReplyCursor, count: number): void {
+    for (let i = 0; i < count; i++) {
+      const error = replies.firstError()
+      this.error ??= error
+    }
+  }
+}

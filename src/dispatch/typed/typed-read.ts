@@ -1,0 +1,143 @@
+/**
+ * Reads values by their type, for servers that do not take each other's payloads. What is short comes with the whole batch in a few round
+ * trips; what is long is read in windows, each of which is on its way to the other side while the next one is read.
+ */
+import { momentOf, type Payload, relativeOnly } from '../key-transfer.ts'
+import { isOfElements, readElements } from './elements-read.ts'
+import { ask, type Found, type Passage, readWhole } from './passage.ts'
+import { eachOf } from './some-at-once.ts'
+import { Staged } from './staging.ts'
+import { readStream } from './stream-read.ts'
+import { askPiece, askStart, stringWindowBytes, wholeStringBytes, writePiece } from './strings.ts'
+import type { TypedValue } from './typed-value.ts'
+import { discardStaged } from './typed-write.ts'
+
+/** Reading a batch takes much less. */
+const soonEndMs = 5_000
+/** Each holds two pieces, and keeps the servers busy while another one waits. */
+const longStringsAtOnce = 2
+/** Streams take some round trips even where they are short. */
+const streamsAtOnce = 32
+
+const typeVerb = Buffer.from('TYPE')
+const momentVerb = Buffer.from('PEXPIRETIME')
+const restVerb = Buffer.from('PTTL')
+
+/** In the order of the keys. Rejects with TransferLost where the reading side goes; what the writing side said is found out by writing. */
+export async function readTyped(passage: Passage, keys: readonly Buffer[]): Promise<Payload[]> {
+  if (keys.length === 0) return []
+  const all = await findAll(passage, keys)
+  const present = all.filter(({ type, error }) => error === null && type !== 'none')
+  const strings = present.filter(({ type }) => type === 'string')
+  const streams = present.filter(({ type }) => type === 'stream')
+  for (const found of present) {
+    if (found.type !== 'string' && found.type !== 'stream' && !isOfElements(found.type))
+      found.error = unknownType(passage, found.type)
+  }
+  const ofElements = present.filter(({ type }) => isOfElements(type))
+  await Promise.all([
+    readStrings(passage, strings),
+    readElements(passage, ofElements),
+    eachOf(streams, streamsAtOnce, (found) => readWhole(found, readStream(passage, found.key))),
+  ])
+  await letGoOfGone(passage, present)
+  return all.map(({ key, expiresAtMs, typed, error }) => ({ key, bytes: null, typed, expiresAtMs, error }))
+}
+
+/** A key that expired or was evicted while it was read looks like an empty or a shorter one. Only where that can be is it asked for again. */
+async function letGoOfGone(passage: Passage, present: readonly Found[]): Promise<void> {
+  const { from, to, db } = passage
+  const soonMs = Date.now() + from.clockOffsetMs + soonEndMs
+  const doubtful = present.filter(({ typed, expiresAtMs }) => {
+    if (typed === null) return false
+    return typed.kind === 'staged' || typed.sizeBytes === 0 || (expiresAtMs !== 0 && expiresAtMs < soonMs)
+  })
+  if (doubtful.length === 0 || passage.stopped()) return
+  const replies = await ask(passage, (out) => {
+    for (const { key } of doubtful) out.command('EXISTS', key)
+  })
+  const gone = doubtful.filter((found) => {
+    found.error = replies.error()
+    return found.error === null && replies.integer() === 0
+  })
+  await discardStaged(
+    to,
+    db,
+    gone.map(({ typed }) => typed),
+  )
+  for (const found of gone) found.typed = null
+}
+
+const unknownType = ({ to, route }: Passage, type: string): string =>
+  `values of type ${type} can only be copied by DUMP, which the ${to.side} does not take: ${route.refusal ?? 'Bad data format'}`
+
+async function findAll(passage: Passage, keys: readonly Buffer[]): Promise<Found[]> {
+  const { from } = passage
+  const relative = relativeOnly.has(from)
+  const replies = await ask(
+    passage,
+    (out) => {
+      for (const key of keys) {
+        out.begin(2).add(typeVerb).add(key)
+        out
+          .begin(2)
+          .add(relative ? restVerb : momentVerb)
+          .add(key)
+      }
+    },
+    keys.reduce((sum, key) => sum + 2 * key.length + 64, 0),
+  )
+  const clockMs = relative ? Date.now() + from.clockOffsetMs : 0
+  const all: Found[] = []
+  for (const key of keys) {
+    let error = replies.error()
+    let type = error === null ? replies.line() : 'none'
+    const refusal = replies.error()
+    if (refusal !== null && !relative && /unknown command/i.test(refusal)) {
+      relativeOnly.add(from)
+      return findAll(passage, keys)
+    }
+    error ??= refusal
+    const saidMs = refusal === null ? replies.integer() : -1
+    // It expired between the two commands.
+    if (saidMs === -2) type = 'none'
+    all.push({ key, type, expiresAtMs: momentOf(saidMs, clockMs), typed: null, error })
+  }
+  return all
+}
+
+async function readStrings(passage: Passage, all: readonly Found[]): Promise<void> {
+  if (all.length === 0) return
+  const replies = await ask(
+    passage,
+    (out) => {
+      for (const { key } of all) askStart(out, key)
+    },
+    all.reduce((sum, { key }) => sum + key.length + 64, 0),
+  )
+  const long: { found: Found; start: Buffer }[] = []
+  for (const found of all) {
+    found.error = replies.error()
+    if (found.error !== null) continue
+    const bytes = replies.bulk() as Buffer
+    if (bytes.length < wholeStringBytes) found.typed = { kind: 'string', sizeBytes: bytes.length, bytes }
+    else long.push({ found, start: bytes })
+  }
+  await eachOf(long, longStringsAtOnce, ({ found, start }) => readWhole(found, readLongString(passage, found.key, start)))
+}
+
+async function readLongString(passage: Passage, key: Buffer, start: Buffer): Promise<TypedValue | string> {
+  const staged = new Staged(passage.to, passage.db, key)
+  let sizeBytes = start.length
+  staged.send((out, name) => writePiece(out, name, start), 0)
+  for (;;) {
+    const replies = await ask(passage, (out) => askPiece(out, key, sizeBytes))
+    const error = replies.error()
+    if (error !== null) return error
+    const piece = replies.bulk() as Buffer
+    await staged.answered
+    if (piece.length > 0) staged.send((out, name) => writePiece(out, name, piece), 0)
+    sizeBytes += piece.length
+    if (piece.length < stringWindowBytes || staged.failed || passage.stopped()) return { kind: 'staged', sizeBytes, staged }
+  }
+}

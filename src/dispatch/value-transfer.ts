@@ -1,0 +1,108 @@
+/**
+ * Whole keys from one side to the other by whichever way the two servers allow: DUMP and RESTORE where the payload is taken, by their types
+ * where it is not. Which one is found out by trying, before the value is needed: once it is read the key's writes go on, and it must not be
+ * read again. Whoever uses this holds the keys.
+ */
+import { CommandWriter } from '../resp/command-writer.ts'
+import { ReplyCursor } from '../resp/reply-cursor.ts'
+import { contextOf, type Lane } from '../upstream/lane.ts'
+import { exchange, type Payload, readPayloads, writePayloads } from './key-transfer.ts'
+import { isModulePayload, isPayloadRefusal, PayloadRoute } from './typed/payload-route.ts'
+import { newTemporaryKey, temporaryKeyMs } from './typed/staging.ts'
+import { readTyped } from './typed/typed-read.ts'
+import { discardStaged, writeTyped } from './typed/typed-write.ts'
+
+/** A larger payload is not sent twice: where it is refused, its key is tried again, and then goes by type. */
+const probeBytesMax = 1 << 20
+
+/** By the writing lane; each has one way to it. */
+const routes = new WeakMap<Lane, PayloadRoute>()
+
+function routeBetween(from: Lane, to: Lane): PayloadRoute {
+  const known = routes.get(to)
+  if (known?.isBetween(from, to)) return known
+  const route = new PayloadRoute(from, to)
+  routes.set(to, route)
+  return route
+}
+
+/**
+ * In the order of the keys. `stopped` is asked on the way: once it is true nobody wants the values. A long value is on its way to the writing
+ * side when this resolves, under another name: it has to be written (`writeValues`) or let go of (`discardValues`).
+ */
+export async function readValues(
+  from: Lane,
+  to: Lane,
+  db: number,
+  keys: readonly Buffer[],
+  stopped: () => boolean,
+): Promise<Payload[]> {
+  const route = routeBetween(from, to)
+  const passage = { from, to, db, route, stopped }
+  if (route.refusal !== null) return readTyped(passage, keys)
+  const payloads = await readPayloads(from, db, keys)
+  let unproven = false
+  for (const { bytes } of payloads) if (bytes !== null && !route.isAccepted(bytes)) unproven = true
+  if (!unproven) return payloads
+  await probe(to, db, route, payloads)
+  const refused = payloads.filter(({ bytes }) => bytes !== null && route.isRefused(bytes)).map(({ key }) => key)
+  if (refused.length === 0 || stopped()) return payloads
+  const typed = new Map((await readTyped(passage, refused)).map((payload) => [payload.key, payload]))
+  return payloads.map((payload) => typed.get(payload.key) ?? payload)
+}
+
+/** Per payload, in order: null where it was written, else why not. Rejects with TransferLost. */
+export async function writeValues(from: Lane, to: Lane, db: number, payloads: readonly Payload[]): Promise<(string | null)[]> {
+  if (payloads.every(isDumped)) return writeDumped(from, to, db, payloads)
+  const typed = payloads.filter((payload) => payload.typed !== null)
+  const dumped = payloads.filter(isDumped)
+  const [ofTyped, ofDumped] = await Promise.all([writeTyped(to, db, typed), writeDumped(from, to, db, dumped)])
+  let [t, d] = [0, 0]
+  return payloads.map((payload) => (payload.typed === null ? ofDumped[d++] : ofTyped[t++]) ?? null)
+}
+
+const isDumped = ({ typed }: Payload): boolean => typed === null
+
+/** Never rejects. */
+export const discardValues = (to: Lane, db: number, payloads: readonly Payload[]): Promise<void> =>
+  discardStaged(
+    to,
+    db,
+    payloads.map(({ typed }) => typed),
+  )
+
+/** One that is refused against all experience is learned from: the next try goes by type. */
+async function writeDumped(from: Lane, to: Lane, db: number, payloads: readonly Payload[]): Promise<(string | null)[]> {
+  const outcomes = await writePayloads(to, db, payloads)
+  for (let i = 0; i < outcomes.length; i++) {
+    const error = outcomes[i] as string | null
+    if (error === null) continue
+    const { bytes, error: unread } = payloads[i] as Payload
+    if (bytes === null || unread !== null || !isPayloadRefusal(error)) continue
+    if (isModulePayload(bytes))
+      outcomes[i] = `the ${to.side} does not have the module of this value, or in another version: ${error}`
+    else routeBetween(from, to).learn(bytes, error)
+  }
+  return outcomes
+}
+
+/** Restores the smallest payload of each kind that nothing is known about yet, under a name that nobody asks for. */
+async function probe(to: Lane, db: number, route: PayloadRoute, payloads: readonly Payload[]): Promise<void> {
+  const samples = new Map<number, { key: Buffer; bytes: Buffer }>()
+  for (const { key, bytes } of payloads) {
+    if (bytes === null || bytes.length > probeBytesMax || !route.isUnknown(bytes)) continue
+    const other = samples.get(bytes[0] as number)
+    if (other === undefined || other.bytes.length > bytes.length) samples.set(bytes[0] as number, { key, bytes })
+  }
+  if (samples.size === 0) return
+  const out = new CommandWriter()
+  for (const { key, bytes } of samples.values()) {
+    const name = newTemporaryKey(key)
+    out.command('RESTORE', name, temporaryKeyMs, bytes).command('UNLINK', name)
+  }
+  const replies = new ReplyCursor(await exchange(to, contextOf(2, db), out.commands, (lane) => out.writeTo(lane)))
+  for (const { bytes } of samples.values()) {
+    route.learn(bytes, replies.firstError())
+    replies.firstError()
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * While a server takes nothing at all (out of memory, read-only, loading), trying more keys would only fill the journal and the error queue.
+ * So the whole mover waits, and one key, the one that was refused, is tried again from time to time: when it fares otherwise, all go on.
+ */
+import type { EventLog } from '../observe/events.ts'
+import { type FailureClass, failurePolicies } from '../routing/copy-failure.ts'
+import type { Side } from '../routing/modes.ts'
+
+export interface Refusal {
+  readonly failure: FailureClass
+  readonly side: Side
+  readonly error: string
+  readonly db: number
+  readonly key: Buffer
+}
+
+/** One that comes back within this time waits for longer than it did in the end, and is not told again. */
+const relapseMs = 2_000
+
+export class Standstill {
+  readonly #events: EventLog
+  #refusal: Refusal | null = null
+  #isTold = true
+  #waitMs = 0
+  #trialMs = 0
+  #sinceMs = 0
+  #endedMs = Number.NEGATIVE_INFINITY
+
+  constructor(events: EventLog) {
+    this.#events = events
+  }
+
+  /** For status; null = the mover does not wait. */
+  get reason(): string | null {
+    if (this.#refusal === null) return null
+    const { failure, side, error } = this.#refusal
+    return `waiting: ${side}: ${failurePolicies[failure].meaning} (${error})`
+  }
+
+  /** The key to try with. */
+  get refused(): { readonly db: number; readonly key: Buffer } | null {
+    return this.#refusal
+  }
+
+  begin(refusal: Refusal, nowMs: number): void {
+    if (this.#refusal !== null) return
+    const { failure, side, error } = refusal
+    this.#refusal = { ...refusal, key: Buffer.from(refusal.key) }
+    this.#sinceMs = nowMs
+    this.#isTold = nowMs - this.#endedMs > relapseMs
+    if (!this.#isTold) this.#waitMs = Math.min(failurePolicies[failure].mostWaitMs, this.#waitMs * 2)
+    else {
+      this.#waitMs = failurePolicies[failure].firstWaitMs
+      this.#events.record('mover', `the mover waits: ${side}: ${failurePolicies[failure].meaning}`, {
+        reason: error,
+        data: { side, class: failure, advice: failurePolicies[failure].advice },
+      })
+    }
+    this.#trialMs = nowMs + this.#waitMs
+  }
+
+  isTrialDue(nowMs: number): boolean {
+    return this.#refusal !== null && nowMs >= this.#trialMs
+  }
+
+  /** The trial was refused as well. */
+  goOn(refusal: Refusal, nowMs: number): void {
+    this.#refusal = { ...refusal, key: Buffer.from(refusal.key) }
+    this.#waitMs = Math.min(failurePolicies[refusal.failure].mostWaitMs, this.#waitMs * 2)
+    this.#trialMs = nowMs + this.#waitMs
+  }
+
+  end(nowMs: number): void {
+    if (this.#refusal === null) return
+    if (this.#isTold) this.#events.record('mover', 'the mover goes on', { data: { waitedMs: Math.round(nowMs - this.#sinceMs) } })
+    this.#refusal = null
+    this.#endedMs = nowMs
+  }
+}
