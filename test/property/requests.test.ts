@@ -162,7 +162,7 @@ describe('the cost is linear', () => {
   /** Milliseconds for a frame handed over byte by byte; the best of three, as the machine has other things to do. */
   function costMs(stream: Buffer): number {
     let best = Number.POSITIVE_INFINITY
-    for (let run = 0; run < 6; run++) {
+    for (let run = 0; run < 3; run++) {
       const reader = new RequestReader(roomyLimits, 2 ** 30)
       const startedMs = performance.now()
       let found: number = Found.more
@@ -184,11 +184,12 @@ describe('the cost is linear', () => {
     ],
     ['a large value', (length) => encodeCommand(['SET', 'k', Buffer.alloc(length)])],
     ['many small arguments', (length) => encodeCommand(Array.from({ length: length / 8 }, () => 'ab'))],
-  ])('%s: four times the bytes, byte by byte, cost far less than sixteen times the time', (_, make) => {
+  ])('%s: sixteen times the bytes, byte by byte, cost far less than 256 times the time', (_, make) => {
     costMs(make(65_536))
     const small = costMs(make(65_536))
-    const big = costMs(make(262_144))
-    expect(big).toBeLessThan(Math.max(10 * small, 20))
-    expect(big).toBeLessThan(2_000)
+    const big = costMs(make(1_048_576))
+    // What grows with the square would be at 256; a busy machine and the collector may triple what is linear.
+    expect(big).toBeLessThan(Math.max(64 * small, 100))
+    expect(big).toBeLessThan(8_000)
   })
 })
