@@ -52,8 +52,10 @@ export function followerPart(commands: readonly BlockCommand[], replies: readonl
     if (outcome === 'none') return
     if (spec.name === 'swapdb') {
       const moved = swapped(command.bytes, doubted)
-      for (const key of moved) tainted.add(nameOf(key))
-      doubted.push(...moved)
+      for (const key of moved) {
+        tainted.add(nameOf(key))
+        doubted.push(key)
+      }
     }
     if (carriage.how === 'copy' && carriage.script === undefined && outcome === 'copy') doubtAll ??= carriage.unknownKeys
     // What is computed on the follower from a key that the block left without its value there comes out wrong, and may be answered alike.

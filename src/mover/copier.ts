@@ -132,11 +132,11 @@ export class Copier {
       payloads = await readValues(this.#lanes.lane(from), this.#lanes.lane(to), db, keys, () => hold?.givenUp ?? false)
     } catch (error) {
       outcome.lost = (error as Error).message
-      outcome.busy.push(...keys)
+      for (const key of keys) outcome.busy.push(key)
       return
     }
     if (hold?.givenUp) {
-      outcome.busy.push(...keys)
+      for (const key of keys) outcome.busy.push(key)
       await discardValues(this.#lanes.lane(to), db, payloads)
       return
     }
@@ -147,8 +147,10 @@ export class Copier {
       this.#count(payloads, await writeValues(this.#lanes.lane(from), this.#lanes.lane(to), db, payloads), outcome, from)
     } catch (error) {
       outcome.lost = (error as Error).message
-      outcome.unknown.push(...keys)
-      for (const key of keys) this.#core.journal.mark(db, key, from, `the copy was cut off: ${outcome.lost}`)
+      for (const key of keys) {
+        outcome.unknown.push(key)
+        this.#core.journal.mark(db, key, from, `the copy was cut off: ${outcome.lost}`)
+      }
     }
   }
 

@@ -49,7 +49,7 @@ export async function compareChunk(pair: Pair, verb: ExpiryVerb, chunk: readonly
     }
   })
   if (deep.length > 0) await compareDeep(pair, verb, deep, findings, absent)
-  findings.push(...(await withoutExpiring(pair, absent)))
+  for (const finding of await withoutExpiring(pair, absent)) findings.push(finding)
   return findings
 }
 

@@ -34,6 +34,7 @@ export function readFilter(args: ArgView, anew: boolean, kills: boolean): Client
   // Said again, a filter takes the place of the one before; ids are added to those before.
   const tests = new Map<string, Test>()
   const idsOf = { id: [] as number[], 'not-id': [] as number[] }
+  const known = { id: new Set<number>(), 'not-id': new Set<number>() }
   const users: string[] = []
   let others = false
   let skipMe: boolean | null = null
@@ -54,9 +55,13 @@ export function readFilter(args: ArgView, anew: boolean, kills: boolean): Client
     if (word === 'id') {
       const given = readIds(reading)
       if (typeof given === 'string') return given
-      const known = idsOf[inverted ? 'not-id' : 'id']
-      known.push(...given)
-      tests.set(inverted ? 'not-id' : 'id', ({ id }) => known.includes(id) !== inverted)
+      const which = inverted ? 'not-id' : 'id'
+      // A million arguments are allowed: far more than a call takes.
+      for (const id of given) {
+        idsOf[which].push(id)
+        known[which].add(id)
+      }
+      tests.set(which, ({ id }) => known[which].has(id) !== inverted)
       continue
     }
     const value = argBytes(args, reading.at).toString('latin1')

@@ -24,10 +24,19 @@ export function withPermission(session: ClientSession, name: string, probe: read
   }
   const frame = encodeCommand(probe)
   exchange(core.authorityLane(session.pair), session.context, 1, (lane) => lane.write(frame, 0, frame.length)).then(
-    (bytes) => reply(refusalIn(bytes, name) ?? go()),
+    (bytes) => reply(refusalIn(bytes, name) ?? answerOf(name, go)),
     (error: Error) => reply(wireError('authority-unavailable', error.message)),
   )
   return 'sent'
+}
+
+/** A defect in it is this client's trouble alone: thrown here, it would end the process. */
+function answerOf(name: string, go: () => Buffer): Buffer {
+  try {
+    return go()
+  } catch (error) {
+    return wireError('internal', `${name.replace('|', ' ')}: ${(error as Error).message}`)
+  }
 }
 
 /** The server names the command that it was asked about. */

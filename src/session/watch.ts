@@ -67,7 +67,7 @@ export class Watch implements PinHolder, WatchedKeys {
   add(frame: Buffer, keys: readonly DbKey[]): void {
     const session = this.#session
     if (this.#keys.length + keys.length > rememberedKeysMax) this.#tooManyKeys = true
-    else this.#keys.push(...keys)
+    else for (const key of keys) this.#keys.push(key)
     if (this.broken) {
       session.replies.answer(replies.ok)
       return

@@ -84,7 +84,7 @@ async function sendRest(
   firstId: string | null,
 ): Promise<void> {
   const rest = tombstones.rest()
-  standIns.push(...rest)
+  for (const id of rest) standIns.push(id)
   staged.send((out, name) => {
     for (const id of rest) addStandIn(out, name, id)
     for (const group of groups) addGroup(out, name, group)

@@ -3,6 +3,7 @@
  * for numbers, addresses, ages and figures of memory. Where Ferry is not a server, that has a test of its own.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { encodeCommand } from '../../../src/resp/encode.ts'
 import { differencesOf, Ferry } from '../../support/ferry.ts'
 import { played } from '../../support/played.ts'
 import { engineMissing, type RedisServer, startRedis } from '../../support/redis-server.ts'
@@ -344,6 +345,15 @@ describe('on Redis 7.0', () => {
     expect(await other.take(4)).toEqual([':1\r\n', ':2\r\n', ':2\r\n', `$100000\r\n${value}\r\n`])
     one.close()
     other.close()
+  })
+
+  it.each(['LIST', 'KILL'])('takes more ids than a function takes arguments (%s)', async (what) => {
+    const client = await WireClient.open(ferry.port)
+    const ids = Array.from({ length: 400_000 }, (_, i) => String(i + 1_000_000))
+    client.write(encodeCommand(['CLIENT', what, 'ID', ...ids]))
+    expect(await client.take(1, 20_000)).toEqual([what === 'LIST' ? '$0\r\n\r\n' : ':0\r\n'])
+    expect(await client.ask('PING')).toBe('+PONG\r\n')
+    client.close()
   })
 
   it('KILLs only its own clients: the connections of Ferry stay', async () => {
