@@ -7,6 +7,7 @@ import { digitsOf, put, putBulk, putLength, putNumber } from '../resp/bytes-out.
 import { decodeReply, isReplyError } from '../resp/decode.ts'
 import { contextOf, type Lane } from '../upstream/lane.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
+import type { Frame } from './frame.ts'
 import type { TypedValue } from './typed/typed-value.ts'
 
 /** One key as it was read. */
@@ -55,14 +56,28 @@ class Collector implements Waiter {
 
 /** Sends commands that the caller writes, and gives the bytes of their `count` replies. Rejects with TransferLost. */
 export function exchange(lane: Lane, context: number, count: number, write: (lane: Lane) => void): Promise<Buffer> {
+  return collected(lane, context, (waiter) => {
+    lane.expect(waiter, count)
+    write(lane)
+  })
+}
+
+/** The same for a client's command, or for a block of `count` of them, which does not lie in pieces. */
+export function exchangeFrame(lane: Lane, context: number, { buf, start, end, pieces }: Frame, count: number): Promise<Buffer> {
+  return collected(lane, context, (waiter) => {
+    if (pieces === null) lane.send(buf, start, end, waiter, count)
+    else lane.sendPieces(pieces, waiter)
+  })
+}
+
+function collected(lane: Lane, context: number, send: (waiter: Waiter) => void): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     if (!lane.up || !lane.admitted) {
       reject(new TransferLost(`${lane.side} is not reachable: ${lane.lastError ?? 'not connected'}`))
       return
     }
     lane.prepare(context)
-    lane.expect(new Collector(resolve, reject), count)
-    write(lane)
+    send(new Collector(resolve, reject))
   })
 }
 

@@ -16,6 +16,7 @@ import type { Core } from './core.ts'
 import type { FlipListener } from './flip-listener.ts'
 import type { Frame, Sent } from './frame.ts'
 import type { Lanes } from './lanes.ts'
+import { putFrame } from './put-frame.ts'
 import { LibraryWrite } from './script-libraries.ts'
 import { ScriptRegistry } from './script-registry.ts'
 import { ScriptWatch, type ScriptWindow } from './script-watch.ts'
@@ -178,7 +179,7 @@ export class ScriptPath implements FlipListener {
     const write = new ScriptWrite(this.#core, client, errand)
     client.replies.push(write)
     this.provide(lane, context, call)
-    put(this.#core, lane, context, frame, write)
+    putFrame(this.#core, lane, context, frame, write)
     return 'sent'
   }
 
@@ -188,11 +189,11 @@ export class ScriptPath implements FlipListener {
     const write = new LibraryWrite(this.#core, client, spec.name.replace('|', ' '), () => this.#registry.librariesChanged())
     client.replies.push(write)
     const follower = this.#core.followerLane(client.pair)
-    put(this.#core, client.pair.lane(traffic.authority), client.context, frame, write)
+    putFrame(this.#core, client.pair.lane(traffic.authority), client.context, frame, write)
     if (follower === null) {
       libraries.differ('the follower was not reachable')
       write.alone()
-    } else put(this.#core, follower, client.context, frame, write)
+    } else putFrame(this.#core, follower, client.context, frame, write)
     return 'sent'
   }
 
@@ -210,7 +211,7 @@ export class ScriptPath implements FlipListener {
     counters.journal.marks += keys.length
     for (const { db, key } of keys) journal.mark(db, key, traffic.authority, 'a script ran at its second attempt')
     this.#load(lane, context, call.sha, source)
-    put(this.#core, lane, context, { buf: bytes, start: 0, end: bytes.length, pieces: null }, waiter)
+    putFrame(this.#core, lane, context, { buf: bytes, start: 0, end: bytes.length, pieces: null }, waiter)
     return true
   }
 
@@ -244,14 +245,3 @@ const isSha = (text: string): boolean => /^[0-9a-f]{40}$/i.test(text)
 /** Long arguments of a large frame are not shown. */
 const isThere = (args: ArgView, at: number, frame: Frame): boolean =>
   frame.pieces === null || (args.offsets[2 * at + 1] as number) > 0
-
-function put(core: Core, lane: Lane, context: number, frame: Frame, waiter: Waiter): void {
-  lane.prepare(context)
-  core.counters.sides[lane.side].commands++
-  if (frame.pieces === null) {
-    lane.send(frame.buf, frame.start, frame.end, waiter, 1)
-    return
-  }
-  lane.expect(waiter, 1)
-  for (const piece of frame.pieces) lane.write(piece, 0, piece.length)
-}

@@ -9,7 +9,7 @@ import type { Client } from './client.ts'
 import { type DbKey, ownKeys } from './command-keys.ts'
 import type { Core } from './core.ts'
 import type { Frame, Sent } from './frame.ts'
-import { exchange, type Payload, readPayloads, writePayloads } from './key-transfer.ts'
+import { exchangeFrame, type Payload, readPayloads, writePayloads } from './key-transfer.ts'
 import type { Lanes } from './lanes.ts'
 import type { Ticket } from './order-board.ts'
 import { ReplySlot } from './reply-queue.ts'
@@ -114,10 +114,7 @@ class TwoPhase {
 
   async #send(side: Side, { frame, replies }: OneOrBlock): Promise<Outcome> {
     const lane = this.#client.pair.lane(side)
-    const bytes = await exchange(lane, this.#context, replies, (to) => {
-      if (frame.pieces === null) to.write(frame.buf, frame.start, frame.end)
-      else for (const piece of frame.pieces) to.write(piece, 0, piece.length)
-    }).catch(() => null)
+    const bytes = await exchangeFrame(lane, this.#context, frame, replies).catch(() => null)
     return { side, bytes: bytes === null || replies === 1 ? bytes : lastReply(bytes, replies) }
   }
 

@@ -11,7 +11,6 @@ import { arityOk, type CommandSpec, Kind } from '../commands/spec.ts'
 import { encodeCommand } from '../resp/encode.ts'
 import { sides } from '../routing/modes.ts'
 import { contextOf, type Lane } from '../upstream/lane.ts'
-import type { Waiter } from '../upstream/waiter.ts'
 import { AuthorityWrite } from './authority-write.ts'
 import { Batch } from './batch.ts'
 import type { Both, Carriage, Instead } from './carriage.ts'
@@ -25,6 +24,7 @@ import type { Lanes } from './lanes.ts'
 import { MeantWrite } from './meant-write.ts'
 import { Stripe } from './order-board.ts'
 import { followerKnows, PolicyWrite } from './policy-write.ts'
+import { putFrame } from './put-frame.ts'
 import { RenamedWrite, renamedAs, renamedReply } from './renamed-write.ts'
 import type { ScriptCall, ScriptPath } from './script-path.ts'
 import { twoPhaseWrite } from './two-phase.ts'
@@ -249,7 +249,7 @@ export class WritePath {
   #single(client: Client, lane: Lane, frame: Frame): Sent {
     const batch = new Batch(this.#core, client, lane.side, false, frame.buf, frame.start, frame.end, 1)
     client.replies.push(batch)
-    this.#put(lane, client, frame, batch)
+    putFrame(this.#core, lane, client.context, frame, batch)
     return 'sent'
   }
 
@@ -265,12 +265,12 @@ export class WritePath {
     const { frame } = carriage
     const write = this.#bothsWrite(client, spec, carriage, keys)
     client.replies.push(write)
-    this.#put(this.#core.authorityLane(client.pair), client, frame, write)
+    putFrame(this.#core, this.#core.authorityLane(client.pair), client.context, frame, write)
     const context = client.context
     // The lane of now: the sides may have changed places by the time its turn comes.
     const follower = client.pair.lane(traffic.follower)
     const follow = (): void => {
-      if (this.#core.accepts(follower)) this.#putAs(follower, context, frame, write)
+      if (this.#core.accepts(follower)) putFrame(this.#core, follower, context, frame, write)
       else write.skipFollower('the follower was not reachable')
     }
     this.afterOthers(stripes, follow)
@@ -297,14 +297,14 @@ export class WritePath {
     const write = new PolicyWrite(this.#core, client, keys, compared)
     write.told = this.#renamedBack(authority, carriage, keys)
     client.replies.push(write)
-    if (this.#core.accepts(authority)) this.#put(authority, client, frame, write)
+    if (this.#core.accepts(authority)) putFrame(this.#core, authority, client.context, frame, write)
     else write.skip(traffic.authority)
     const context = client.context
     const pair = client.pair
     const side = traffic.follower
     const follow = (): void => {
       const follower = pair.lane(side)
-      if (this.#core.accepts(follower)) this.#putAs(follower, context, frame, write)
+      if (this.#core.accepts(follower)) putFrame(this.#core, follower, context, frame, write)
       else write.skip(side)
     }
     this.afterOthers(stripes, follow)
@@ -331,7 +331,7 @@ export class WritePath {
     const write = new EffectWrite(this.#core, client, command, board.reserve(stripes), beside !== null)
     client.replies.push(write)
     const lane = this.#core.authorityLane(client.pair)
-    this.#put(lane, client, frame, write)
+    putFrame(this.#core, lane, client.context, frame, write)
     if (beside !== null && write.companion !== null) {
       lane.send(beside, 0, beside.length, write.companion, 1)
       this.#core.counters.sides[lane.side].commands++
@@ -345,7 +345,7 @@ export class WritePath {
     if (unknownKeys !== null) this.#core.intents?.doubt(unknownKeys)
     const write = new AuthorityWrite(this.#core, client, lane.side, unknownKeys)
     client.replies.push(write)
-    this.#put(lane, client, frame, write)
+    putFrame(this.#core, lane, client.context, frame, write)
     return 'sent'
   }
 
@@ -463,20 +463,5 @@ export class WritePath {
     const ticket = board.hold(stripes)
     ticket.parked.push(client)
     this.#service.whenAnswered('source', () => this.#service.whenAnswered('target', () => board.finish(ticket)))
-  }
-
-  #put(lane: Lane, client: Client, frame: Frame, waiter: Waiter): void {
-    this.#putAs(lane, client.context, frame, waiter)
-  }
-
-  #putAs(lane: Lane, context: number, frame: Frame, waiter: Waiter): void {
-    lane.prepare(context)
-    this.#core.counters.sides[lane.side].commands++
-    if (frame.pieces === null) {
-      lane.send(frame.buf, frame.start, frame.end, waiter, 1)
-      return
-    }
-    lane.expect(waiter, 1)
-    for (const piece of frame.pieces) lane.write(piece, 0, piece.length)
   }
 }

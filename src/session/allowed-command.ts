@@ -3,9 +3,9 @@ import { allowanceOf } from '../commands/allowances.ts'
 import type { ArgView } from '../commands/arg-view.ts'
 import { type CommandSpec, Kind } from '../commands/spec.ts'
 import type { Frame, Sent } from '../dispatch/frame.ts'
+import { putFrame } from '../dispatch/put-frame.ts'
 import { ReplySlot } from '../dispatch/reply-queue.ts'
 import { wireError } from '../errors.ts'
-import type { Lane } from '../upstream/lane.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import { answer, withAuthority } from './answers.ts'
 import type { ClientSession } from './client-session.ts'
@@ -32,18 +32,10 @@ export function handleAllowed(session: ClientSession, spec: CommandSpec, args: A
     }
     const command = new AllowedCommand(session, spec, allowance === 'doubt')
     session.replies.push(command)
-    put(session, core.authorityLane(session.pair), frame, command)
-    if (follower !== null) put(session, follower, frame, command)
+    putFrame(core, core.authorityLane(session.pair), session.context, frame, command)
+    if (follower !== null) putFrame(core, follower, session.context, frame, command)
     return 'sent'
   })
-}
-
-function put(session: ClientSession, lane: Lane, frame: Frame, waiter: Waiter): void {
-  lane.prepare(session.context)
-  session.shared.core.counters.sides[lane.side].commands++
-  lane.expect(waiter, 1)
-  if (frame.pieces === null) lane.write(frame.buf, frame.start, frame.end)
-  else for (const piece of frame.pieces) lane.write(piece, 0, piece.length)
 }
 
 class AllowedCommand extends ReplySlot implements Waiter {

@@ -179,6 +179,12 @@ export class Lane implements Flushable, ReplyLane {
     this.write(buf, start, end)
   }
 
+  /** Sends one whole command that lies in pieces. Only while `up`. */
+  sendPieces(pieces: readonly Buffer[], waiter: Waiter): void {
+    this.expect(waiter, 1)
+    for (const piece of pieces) this.write(piece, 0, piece.length)
+  }
+
   /** Announces `count` replies for commands whose bytes follow by `write`. */
   expect(waiter: Waiter, count: number): void {
     if (this.inFlight === 0) this.progressMs = this.#turn.nowMs

@@ -54,6 +54,11 @@ class FakeLane {
     this.inFlight += count
   }
 
+  sendPieces(pieces: readonly Buffer[], waiter: Waiter): void {
+    const whole = Buffer.concat(pieces)
+    this.send(whole, 0, whole.length, waiter, 1)
+  }
+
   write(buf: Buffer, start: number, end: number): void {
     for (const frame of framesIn(Buffer.from(buf.subarray(start, end)), 0, end - start)) {
       const words: string[] = []
