@@ -3,6 +3,7 @@
  * anything. Rests on what the servers forbid (no new globals, no changed tables of theirs), so a call of the server can only be written
  * as `redis.call(…)`, or by a local name for it.
  */
+import { type ArgView, argBytes } from './arg-view.ts'
 import { lookup, resolveSub } from './lookup.ts'
 import { type LuaToken, luaTokens } from './lua-tokens.ts'
 import { provenKeyNames } from './script-keys.ts'
@@ -17,21 +18,31 @@ export interface ScriptFacts {
   readonly flushes: boolean
   /**
    * It changes something that no server announces to those who track keys (stream groups, swapped databases), and not provably in a
-   * declared key alone.
+   * declared key alone. Of one that is not understood: its source names such a command, or its arguments do.
    */
   readonly unannounced: boolean
+  /** Every call of the server in it can be read. */
+  readonly understood: boolean
 }
 
-/** Of a script whose source is not known, or cannot be understood. */
-export const unknownFacts: ScriptFacts = { declaredOnly: false, otherDatabases: true, flushes: true, unannounced: false }
+/** Of a script whose source is not known. */
+export const unknownFacts: ScriptFacts = {
+  declaredOnly: false,
+  otherDatabases: true,
+  flushes: true,
+  unannounced: false,
+  understood: false,
+}
 
 /**
  * Redis 7.0 to 8.0 and Valkey 8.0 to 9.1 send no invalidation for these (each was run under CLIENT TRACKING BCAST). SWAPDB renames
  * everything at once.
  */
-const unannouncedCommands = new Set(
-  'xgroup xreadgroup xack xclaim xautoclaim xackdel xdelex xsetid swapdb'.split(' ').flatMap((name) => [name]),
-)
+const unannouncedNames = 'xgroup xreadgroup xack xclaim xautoclaim xackdel xdelex xsetid swapdb'.split(' ')
+const unannouncedCommands = new Set(unannouncedNames)
+const unannouncedWord = new RegExp(unannouncedNames.join('|'), 'i')
+const shortestName = Math.min(...unannouncedNames.map((name) => name.length))
+const longestName = Math.max(...unannouncedNames.map((name) => name.length))
 const otherDatabaseCommands = new Set(['select', 'swapdb', 'move', 'copy', 'flushall'])
 const flushCommands = new Set(['flushall', 'flushdb'])
 /** By these a script reaches a call that is not written down in it. */
@@ -51,7 +62,8 @@ interface Call {
 export function factsOf(source: string): ScriptFacts {
   const tokens = luaTokens(source)
   const calls = tokens === null ? null : callsIn(tokens)
-  if (tokens === null || calls === null || calls.some(({ name }) => name === null)) return unknownFacts
+  if (tokens === null || calls === null || calls.some(({ name }) => name === null))
+    return { ...unknownFacts, unannounced: unannouncedWord.test(source) }
   const isKey = provenKeyNames(tokens)
   const stray = calls.filter((call) => !provenDeclared(call, isKey))
   const names = calls.map(({ name }) => rootOf(name as string))
@@ -60,7 +72,19 @@ export function factsOf(source: string): ScriptFacts {
     otherDatabases: names.some((name) => otherDatabaseCommands.has(name)),
     flushes: names.some((name) => flushCommands.has(name)),
     unannounced: stray.some(({ name }) => unannouncedCommands.has(rootOf(name as string))),
+    understood: true,
   }
+}
+
+/** What holds for a call with these arguments (from the fourth word on): one that is not understood may take a command's name from them. */
+export function factsWith(facts: ScriptFacts, args: ArgView): ScriptFacts {
+  if (facts.understood || facts.unannounced) return facts
+  for (let i = 3; i < args.argc; i++) {
+    const length = args.offsets[2 * i + 1] as number
+    if (length < shortestName || length > longestName) continue
+    if (unannouncedCommands.has(argBytes(args, i).toString('latin1').toLowerCase())) return { ...facts, unannounced: true }
+  }
+  return facts
 }
 
 /** What holds for whichever of them runs. */
@@ -70,6 +94,7 @@ export function mergedFacts(all: readonly ScriptFacts[]): ScriptFacts {
     otherDatabases: all.some((facts) => facts.otherDatabases),
     flushes: all.some((facts) => facts.flushes),
     unannounced: all.some((facts) => facts.unannounced),
+    understood: all.every((facts) => facts.understood),
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { type ArgView, argBytes } from '../commands/arg-view.ts'
 import type { ScriptFacts } from '../commands/scripts.ts'
-import { mergedFacts, unknownFacts } from '../commands/scripts.ts'
+import { factsWith, mergedFacts, unknownFacts } from '../commands/scripts.ts'
 import type { CommandSpec } from '../commands/spec.ts'
 import { encodeCommand } from '../resp/encode.ts'
 import type { Side } from '../routing/modes.ts'
@@ -76,6 +76,12 @@ export class ScriptPath implements FlipListener {
   }
 
   callOf(spec: CommandSpec, args: ArgView, frame: Frame): ScriptCall {
+    const call = this.#named(spec, args, frame)
+    const facts = factsWith(call.facts, args)
+    return facts === call.facts ? call : { ...call, facts }
+  }
+
+  #named(spec: CommandSpec, args: ArgView, frame: Frame): ScriptCall {
     const subject = argBytes(args, 1)
     if (spec.name === 'fcall') {
       // A list that was asked for while they change may be of before or after.

@@ -78,6 +78,19 @@ describe.each(['PATH', ...engineNames()])('on %s', (engine) => {
     expect(await target.client().get('half')).toBe('x')
   })
 
+  it('what no server announces puts everything in doubt, where a script that cannot be understood is told to do it', async () => {
+    const [key, group] = ['unannounced', 'g']
+    await client.call('XGROUP', 'CREATE', key, group, '0', 'MKSTREAM')
+    await client.call('XADD', key, '1-1', 'f', 'v')
+    await client.call('XREADGROUP', 'GROUP', group, 'c', 'STREAMS', key, '>')
+    await untilEqual()
+    expect(await client.call('EVAL', 'return redis.call(unpack(ARGV))', '0', 'XACK', key, group, '1-1')).toBe(':1\r\n')
+    const pending = async (server: RedisServer) => ((await server.client().xpending(key, group)) as unknown[])[0]
+    await until(async () => (await pending(target)) === 0, { what: 'the group to be as on the source' })
+    await untilEqual()
+    await ferry.untilStatus('the copy to be through', ({ coveragePercent }) => coveragePercent === 100)
+  })
+
   it('a script may change its database', async () => {
     await client.call('EVAL', "redis.call('SELECT', 3) return redis.call('SET', ARGV[1], 'far')", '0', 'elsewhere')
     await untilEqual()

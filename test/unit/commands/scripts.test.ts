@@ -1,7 +1,8 @@
 /** What is said of a script must never be more than is true: each doubt below was a way to write a key that nobody declared. */
 import { describe, expect, test } from 'vitest'
+import { argViewOf } from '../../../src/commands/arg-view.ts'
 import { luaTokens } from '../../../src/commands/lua-tokens.ts'
-import { factsOf, mergedFacts, unknownFacts } from '../../../src/commands/scripts.ts'
+import { factsOf, factsWith, mergedFacts, unknownFacts } from '../../../src/commands/scripts.ts'
 
 const redlock = `
   -- Return 0 if an entry already exists.
@@ -49,7 +50,13 @@ describe('a script is proven to write declared keys alone', () => {
     ['many values after the key', 'return redis.call("RPUSH", KEYS[1], unpack(ARGV))'],
     ['a stream group of a declared key', 'return redis.call("XACK", KEYS[1], "g", ARGV[1])'],
   ])('%s', (_, source) => {
-    expect(factsOf(source)).toEqual({ declaredOnly: true, otherDatabases: false, flushes: false, unannounced: false })
+    expect(factsOf(source)).toEqual({
+      declaredOnly: true,
+      otherDatabases: false,
+      flushes: false,
+      unannounced: false,
+      understood: true,
+    })
   })
 })
 
@@ -73,7 +80,13 @@ describe('a script is understood, but may write other keys', () => {
     ['a list of keys with another in it', 'return redis.call("DEL", KEYS[1], "x")'],
     ['a list of unknown length', 'return redis.call("DEL", KEYS[1], unpack(ARGV))'],
   ])('%s', (_, source) => {
-    expect(factsOf(source)).toEqual({ declaredOnly: false, otherDatabases: false, flushes: false, unannounced: false })
+    expect(factsOf(source)).toEqual({
+      declaredOnly: false,
+      otherDatabases: false,
+      flushes: false,
+      unannounced: false,
+      understood: true,
+    })
   })
 })
 
@@ -107,6 +120,18 @@ test('what servers do not announce is told, unless it is in declared keys', () =
   expect(factsOf('redis.call("XGROUP", "CREATE", ARGV[1], "g", "$")').unannounced).toBe(true)
   expect(factsOf('redis.call("XREADGROUP", "GROUP", "g", "c", "STREAMS", KEYS[1], ">")').unannounced).toBe(true)
   expect(factsOf('redis.call("SWAPDB", 0, 1)').unannounced).toBe(true)
+})
+
+test('of a script that is not understood it is told by a name anywhere in it, or in what it is called with', () => {
+  const generic = factsOf('return redis.call(ARGV[1], unpack(KEYS))')
+  const called = (...words: string[]) => factsWith(generic, argViewOf(words.map((word) => Buffer.from(word)))).unannounced
+  expect(factsOf('local cmds = {"xAck"}; return redis.call(cmds[1], ARGV[1], "g", "1-1")').unannounced).toBe(true)
+  expect([generic.unannounced, called('EVAL', '', '1', 'k', 'GET', 'a xack'), called('EVAL', 'xack', '0')]).toEqual(
+    Array(3).fill(false),
+  )
+  expect([called('EVAL', '', '0', 'XACK'), called('FCALL', 'f', '2', 'a', 'b', 'xreadgroup')]).toEqual([true, true])
+  const plain = factsOf('return redis.call("SET", KEYS[1], ARGV[1])')
+  expect(factsWith(plain, argViewOf(['EVAL', '', '1', 'k', 'XACK'].map((word) => Buffer.from(word))))).toBe(plain)
 })
 
 test('of several sources the worst of each holds', () => {
