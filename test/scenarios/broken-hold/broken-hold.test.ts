@@ -26,7 +26,9 @@ function run(argument: string): Promise<{ status: number; report: DemoReport; st
 }
 
 describe('a mover that does not hold the keys it copies', () => {
-  // Whether a write meets a copy is a matter of chance: once in three runs is proof enough that it can be found out.
+  // Which writes fall between the reading of a key and the writing of its copy cannot be steered from outside: the demo starts its own
+  // servers, and whatever slows the mover's answers slows the clients' as well. Usually ten to thirty do and are not mended by a later
+  // write or a reply that differs; on a machine so busy that its clients hardly get a word in, it may be none.
   it('is found out by the demo', { timeout: limitMs, retry: 2 }, async () => {
     const { status, report, stderr } = await run('broken')
     expect(report.differences).toBeGreaterThan(0)
