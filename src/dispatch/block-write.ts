@@ -6,7 +6,7 @@ import { wireError } from '../errors.ts'
 import { encodeError, replies } from '../resp/encode.ts'
 import { elementsOf } from '../resp/reply-elements.ts'
 import type { Lane } from '../upstream/lane.ts'
-import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
+import { type ReplyLane, unheard, type Waiter } from '../upstream/waiter.ts'
 import { authorityBytes, type Block, blockBytes, changesLibraries, hasCompanions, renames, withoutCompanions } from './block.ts'
 import { type FollowerPart, type FollowerStep, followerPart, isError, type Servers, type Told } from './block-effects.ts'
 import type { Client } from './client.ts'
@@ -339,12 +339,6 @@ export function putBlock(
   lane.expect(exec, 1)
   if (after > 0) lane.expect(unheard, after)
   lane.write(bytes, 0, bytes.length)
-}
-
-const unheard: Waiter = {
-  sums: false,
-  take: () => undefined,
-  lost: () => undefined,
 }
 
 /** By the service's own connections: the client's user may not be allowed to ask. */

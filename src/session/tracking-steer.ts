@@ -10,7 +10,7 @@ import { Batch } from '../dispatch/batch.ts'
 import { type DbKey, keysOf, ownKeys } from '../dispatch/command-keys.ts'
 import type { Frame, Sent } from '../dispatch/frame.ts'
 import { encodeCommand } from '../resp/encode.ts'
-import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
+import { type ReplyLane, unheard } from '../upstream/waiter.ts'
 import type { ClientSession } from './client-session.ts'
 import type { Tracking } from './tracking.ts'
 
@@ -124,16 +124,10 @@ function read(session: ClientSession, tracking: Tracking, frame: Frame): Sent {
   tracking.inFlight++
   core.counters.sides[lane.side].commands++
   lane.prepare(session.context)
-  if (tracking.options.optin) lane.send(cachingYes, 0, cachingYes.length, ignored, 1)
+  // The server was told the mode, so it does not refuse; should it, the read is not tracked and the link is of no use.
+  if (tracking.options.optin) lane.send(cachingYes, 0, cachingYes.length, unheard, 1)
   lane.send(frame.buf, frame.start, frame.end, waiter, 1)
   return 'sent'
-}
-
-/** Of CLIENT CACHING YES: the server was told the mode, so it does not refuse; should it, the read is not tracked and the link is of no use. */
-const ignored: Waiter = {
-  sums: false,
-  take: () => {},
-  lost: () => {},
 }
 
 class TrackedRead extends Batch {

@@ -12,7 +12,7 @@ import { wireError } from '../errors.ts'
 import { encodeCommand } from '../resp/encode.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { PinHolder, PinRefusal } from '../upstream/pinned-pool.ts'
-import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
+import { type ReplyLane, unheard, type Waiter } from '../upstream/waiter.ts'
 import type { ClientSession } from './client-session.ts'
 import { type ReplicaWait, unblocked } from './client-waits.ts'
 import { refusalText } from './watch.ts'
@@ -144,5 +144,3 @@ function askingForNone(frame: Buffer): Buffer {
   }
   return frame
 }
-
-const unheard: Waiter = { sums: false, take: () => undefined, lost: () => undefined }

@@ -11,7 +11,7 @@ import { wireError } from '../errors.ts'
 import { encodeCommand, encodeError, replies } from '../resp/encode.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { PinHolder, PinRefusal } from '../upstream/pinned-pool.ts'
-import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
+import { type ReplyLane, unheard, type Waiter } from '../upstream/waiter.ts'
 import type { ClientSession } from './client-session.ts'
 import type { WatchedKeys } from './client-waits.ts'
 
@@ -180,5 +180,3 @@ class WatchReply extends ReplySlot implements Waiter {
     this.#session.goOn()
   }
 }
-
-const unheard: Waiter = { sums: false, take: () => undefined, lost: () => undefined }
