@@ -97,21 +97,14 @@ export class Batch extends ReplySlot implements Waiter {
   /** `unknown`: the client is told that nobody knows; then whoever decides about the keys goes on to. */
   journal(reason: string, unknown = false): void {
     if (this.keys !== null) {
-      this.#mark(this.keys, reason, unknown)
+      this.#core.doubt(this.keys, reason, unknown)
       return
     }
     for (const frame of framesIn(this.buf, this.start, this.end)) {
       const spec = specOf(frame)
       if (spec.kind === Kind.WriteGlobal) this.#core.doubtAll(`${spec.name}: ${reason}`)
-      else this.#mark(keysOf(spec, frame, this.db) ?? [], reason, unknown)
+      else this.#core.doubt(keysOf(spec, frame, this.db) ?? [], reason, unknown)
     }
-  }
-
-  #mark(keys: readonly DbKey[], reason: string, unknown: boolean): void {
-    const { journal, traffic, counters } = this.#core
-    counters.journal.marks += keys.length
-    for (const { db, key } of keys)
-      journal.mark(db, key, (unknown ? journal.truthOf(db, key) : null) ?? traffic.authority, reason)
   }
 
   #disagreed(): void {

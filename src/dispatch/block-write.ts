@@ -202,7 +202,7 @@ export class BlockWrite extends ReplySlot implements Waiter {
       return false
     }
     if (part.doubtAll !== null) this.#core.doubtAll(part.doubtAll)
-    mark(this.#core, part.doubted, 'a transaction did to it what its reply does not tell')
+    this.#core.doubt(part.doubted, 'a transaction did to it what its reply does not tell')
     if (part.steps.length === 0) return false
     if (!this.#core.accepts(this.#follower)) {
       doubtSteps(this.#core, part.steps, 'the follower was not reachable')
@@ -217,7 +217,7 @@ export class BlockWrite extends ReplySlot implements Waiter {
   /** It is not known whether any of it ran. `unknown`: the client is told so; then whoever decides about the keys goes on to. */
   #doubtBlock(reason: string, unknown = false): void {
     if (!this.#core.traffic.mirrored || !this.#block.writes) return
-    mark(this.#core, this.#block.keys, reason, unknown)
+    this.#core.doubt(this.#block.keys, reason, unknown)
     if (this.#block.global.length > 0) this.#core.doubtAll(`a command on all keys: ${reason}`)
     if (this.#sight !== null && this.#sight.doubt !== null) this.#core.doubtAll(this.#sight.doubt)
     if (this.#block.commands.some(changesLibraries)) this.#core.libraries.differ(reason)
@@ -316,14 +316,9 @@ function toldBy(block: Block, elements: readonly Buffer[] | null): Told[] | null
 const ranSingly = (reply: Buffer): boolean => isError(reply) && !reply.equals(execAbort)
 
 function doubtSteps(core: Core, steps: readonly FollowerStep[], reason: string): void {
-  for (const { keys } of steps) mark(core, keys, reason)
+  for (const { keys } of steps) core.doubt(keys, reason)
   if (steps.some(({ global }) => global)) core.doubtAll(`a command on all keys: ${reason}`)
   if (steps.some(({ library }) => library)) core.libraries.differ(reason)
-}
-
-function mark({ journal, traffic, counters }: Core, keys: FollowerPart['doubted'], reason: string, unknown = false): void {
-  counters.journal.marks += keys.length
-  for (const { db, key } of keys) journal.mark(db, key, (unknown ? journal.truthOf(db, key) : null) ?? traffic.authority, reason)
 }
 
 /** `exec` waits for EXEC's reply alone: the client was answered QUEUED already, and what went wrong makes EXEC fail. */

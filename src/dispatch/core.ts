@@ -6,6 +6,7 @@ import type { Latencies } from '../observe/histograms.ts'
 import type { Side } from '../routing/modes.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { Turn } from '../upstream/turn.ts'
+import type { DbKey } from './command-keys.ts'
 import type { FlipListener } from './flip-listener.ts'
 import { FormCheck } from './form-check.ts'
 import type { IntentNotes } from './intent-notes.ts'
@@ -82,6 +83,17 @@ export class Core {
   followerLane(pair: LanePair): Lane | null {
     const lane = pair.lane(this.traffic.follower)
     return this.accepts(lane) ? lane : null
+  }
+
+  /**
+   * These keys may differ: they are copied from the authority. `keepsTruth`: where somebody else decides about a key by now, it goes on to;
+   * for a write that nobody was told has run, what a client was told by the follower would be lost otherwise.
+   */
+  doubt(keys: readonly DbKey[], reason: string, keepsTruth = false): void {
+    const { journal, traffic, counters } = this
+    counters.journal.marks += keys.length
+    for (const { db, key } of keys)
+      journal.mark(db, key, (keepsTruth ? journal.truthOf(db, key) : null) ?? traffic.authority, reason)
   }
 
   /**

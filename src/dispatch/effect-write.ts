@@ -104,12 +104,8 @@ export class EffectWrite extends ReplySlot implements Waiter {
     this.#doubt(reason, true)
   }
 
-  /** `unknown`: nobody was told that it ran. Then whoever decides about the key goes on to, or what a client was told by the follower is lost. */
   #doubt(reason: string, unknown = false): void {
-    const { journal, traffic, counters } = this.#core
-    counters.journal.marks += this.#command.keys.length
-    for (const { db, key } of this.#command.keys)
-      journal.mark(db, key, (unknown ? journal.truthOf(db, key) : null) ?? traffic.authority, reason)
+    this.#core.doubt(this.#command.keys, reason, unknown)
   }
 }
 

@@ -61,26 +61,18 @@ export class MeantWrite extends ReplySlot implements Waiter {
 
   lost(lane: ReplyLane, _left: number, midReply: boolean): void {
     this.#core.counters.sides[lane.side].lost++
-    this.#doubt(`${lane.side} was lost before its answer`, lane.side === this.#authority)
+    this.#core.doubt(this.#keys, `${lane.side} was lost before its answer`, lane.side === this.#authority)
     if (lane.side === this.#authority) loseOne(this.#core, this.#client, this, lane, midReply)
   }
 
   /** The follower gets no half of it: it is down, or it would have to wait too long. */
   skipFollower(reason: string): void {
-    this.#doubt(reason)
+    this.#core.doubt(this.#keys, reason)
   }
 
   #disagreed(): void {
-    this.#doubt('the two sides answered differently')
+    this.#core.doubt(this.#keys, 'the two sides answered differently')
     // Before everything is copied the follower lacks most keys: a different answer says nothing yet.
     if (this.#core.traffic.covered) this.#core.counters.divergence(this.#spec.family)
-  }
-
-  /** `unknown`: the client is told that nobody knows; then whoever decides about the keys goes on to. */
-  #doubt(reason: string, unknown = false): void {
-    const { journal, traffic, counters } = this.#core
-    counters.journal.marks += this.#keys.length
-    for (const { db, key } of this.#keys)
-      journal.mark(db, key, (unknown ? journal.truthOf(db, key) : null) ?? traffic.authority, reason)
   }
 }

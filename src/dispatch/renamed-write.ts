@@ -128,12 +128,8 @@ export class RenamedWrite extends ReplySlot implements Waiter {
     if (this.#core.traffic.covered) this.#core.counters.divergence(this.#family)
   }
 
-  /** `unknown`: the client is told that nobody knows; then whoever decides about the key goes on to. */
   #doubt(reason: string, unknown = false): void {
-    const { journal, traffic, counters } = this.#core
-    const { db, key } = this.#key
-    counters.journal.marks++
-    journal.mark(db, key, (unknown ? journal.truthOf(db, key) : null) ?? traffic.authority, reason)
+    this.#core.doubt([this.#key], reason, unknown)
   }
 }
 

@@ -212,10 +212,8 @@ export class ScriptPath implements FlipListener {
   #again(lane: Lane, context: number, call: ScriptCall, keys: readonly DbKey[], bytes: Buffer, waiter: Waiter): boolean {
     const source = this.#registry.find(call.sha ?? '')?.source ?? null
     if (source === null || call.sha === null || !this.#core.accepts(lane)) return false
-    const { journal, traffic, counters } = this.#core
     // Whatever was copied meanwhile was copied before it ran.
-    counters.journal.marks += keys.length
-    for (const { db, key } of keys) journal.mark(db, key, traffic.authority, 'a script ran at its second attempt')
+    this.#core.doubt(keys, 'a script ran at its second attempt')
     this.#load(lane, context, call.sha, source)
     putFrame(this.#core, lane, context, { buf: bytes, start: 0, end: bytes.length, pieces: null }, waiter)
     return true

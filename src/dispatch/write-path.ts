@@ -83,7 +83,7 @@ export class WritePath {
     const stripes = stripesOf(keys)
     if (!this.admits(client, stripes) || this.awaitsTruth(client, keys)) return 'parked'
     this.#core.intents?.keys(keys)
-    if (traffic.partsMislead) this.mark(keys, 'written before it was copied')
+    if (traffic.partsMislead) this.#core.doubt(keys, 'written before it was copied')
     if (spec.kind === Kind.BothKeyless) {
       this.scripts.heard(spec, args, frame)
       if (spec.name.startsWith('function|')) return this.scripts.library(client, spec, frame)
@@ -218,7 +218,7 @@ export class WritePath {
   /** A script on the authority alone; parked until what it writes can be seen. */
   #script(client: Client, call: ScriptCall, keys: readonly DbKey[], frame: Frame): Sent {
     if (!this.scripts.admits(client, [call])) return 'parked'
-    this.mark(keys, 'a script runs on the authority, its keys are copied')
+    this.#core.doubt(keys, 'a script runs on the authority, its keys are copied')
     return this.scripts.write(client, call, keys, frame)
   }
 
@@ -341,7 +341,7 @@ export class WritePath {
 
   #authorityOnly(client: Client, spec: CommandSpec, keys: readonly DbKey[], unknownKeys: string | null, frame: Frame): Sent {
     const lane = this.#core.authorityLane(client.pair)
-    this.mark(changedKeys(spec, keys), `${spec.name} runs on the authority, its keys are copied`)
+    this.#core.doubt(changedKeys(spec, keys), `${spec.name} runs on the authority, its keys are copied`)
     if (unknownKeys !== null) this.#core.intents?.doubt(unknownKeys)
     const write = new AuthorityWrite(this.#core, client, lane.side, unknownKeys)
     client.replies.push(write)
@@ -413,23 +413,14 @@ export class WritePath {
     const { board, traffic } = this.#core
     const unsure = !traffic.covered || this.#core.unseenScripts > 0
     const doubted = unsure || stripes.some((stripe) => ((board.flags[stripe] as number) & Stripe.dirty) !== 0)
-    if (doubted) this.mark(keys, 'computed from keys that were not equal on both sides yet')
+    if (doubted) this.#core.doubt(keys, 'computed from keys that were not equal on both sides yet')
   }
 
   /** What is written to both sides while nobody tells of expiries may have met one on one side only. A PolicyWrite sees to it itself. */
   noteUnseen(client: Client, keys: readonly DbKey[]): void {
-    const { unseenExpiries, journal, traffic, counters } = this.#core
-    if (unseenExpiries.size === 0 || this.#core.followerLane(client.pair) === null) return
+    if (this.#core.unseenExpiries.size === 0 || this.#core.followerLane(client.pair) === null) return
     if (!this.#core.accepts(this.#core.authorityLane(client.pair))) return
-    counters.journal.marks += keys.length
-    for (const { db, key } of keys)
-      journal.mark(db, key, journal.truthOf(db, key) ?? traffic.authority, 'expiries could not be seen when it was written')
-  }
-
-  mark(keys: readonly DbKey[], reason: string): void {
-    const { journal, traffic, counters } = this.#core
-    counters.journal.marks += keys.length
-    for (const { db, key } of keys) journal.mark(db, key, traffic.authority, reason)
+    this.#core.doubt(keys, 'expiries could not be seen when it was written', true)
   }
 
   #anyDeferred(stripes: readonly number[]): boolean {
