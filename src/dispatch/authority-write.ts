@@ -1,9 +1,9 @@
 /** A write that runs on the authority alone, because two servers could make something different of it. Its keys are in the journal. */
-import { wireError } from '../errors.ts'
 import type { Side } from '../routing/modes.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import type { Client } from './client.ts'
 import type { Core } from './core.ts'
+import { loseOne } from './lost-reply.ts'
 import { ReplySlot } from './reply-queue.ts'
 
 export class AuthorityWrite extends ReplySlot implements Waiter {
@@ -40,16 +40,7 @@ export class AuthorityWrite extends ReplySlot implements Waiter {
   lost(lane: ReplyLane, _left: number, midReply: boolean): void {
     this.#core.counters.sides[this.#side].lost++
     this.#doubtAll()
-    if (midReply) {
-      this.#client.abort(`${this.#side} was lost in the middle of a reply`)
-      return
-    }
-    this.#core.counters.clientError('unknown-outcome')
-    const error = wireError(
-      'unknown-outcome',
-      `${this.#side} was lost before it answered (${lane.lastError ?? 'connection closed'})`,
-    )
-    this.#client.replies.deliver(this, error, 0, error.length, true)
+    loseOne(this.#core, this.#client, this, lane, midReply)
   }
 
   #doubtAll(): void {

@@ -2,7 +2,6 @@
  * A transaction that runs on the authority first. EXEC's reply tells what it did: the client gets it, and the follower gets what follows
  * from it as one transaction of its own, or nothing where EXEC did not run.
  */
-import { wireError } from '../errors.ts'
 import { encodeError, replies } from '../resp/encode.ts'
 import { elementsOf } from '../resp/reply-elements.ts'
 import type { Lane } from '../upstream/lane.ts'
@@ -12,6 +11,7 @@ import { type FollowerPart, type FollowerStep, followerPart, isError, type Serve
 import type { Client } from './client.ts'
 import type { Core } from './core.ts'
 import type { Lanes } from './lanes.ts'
+import { unknownOutcome } from './lost-reply.ts'
 import { ReplySlot } from './reply-queue.ts'
 import type { ScriptWindow } from './script-watch.ts'
 
@@ -130,16 +130,14 @@ export class BlockWrite extends ReplySlot implements Waiter {
   }
 
   lost(lane: ReplyLane): void {
-    const { counters } = this.#core
-    counters.sides[lane.side].lost++
+    this.#core.counters.sides[lane.side].lost++
     const reason = `${lane.side} was lost before it answered`
     this.#sight?.window?.lost(lane as Lane)
     // At once, and again behind whatever stands before it: nothing of these keys may be read as equal before then.
     this.#doubtBlock(reason, true)
     this.#inTurn(() => this.#doubtBlock(reason, true))
     this.#over()
-    counters.clientError('unknown-outcome')
-    this.#answer(wireError('unknown-outcome', `${reason} (${lane.lastError ?? 'connection closed'})`), true)
+    this.#answer(unknownOutcome(this.#core, lane), true)
   }
 
   /** EXEC was not sent and will not be: the client is told so, and the follower nothing. */

@@ -37,13 +37,15 @@ export function loseReply(core: Core, batch: Owed, lane: ReplyLane, left: number
     askAgain(core, batch, left)
     return
   }
-  core.counters.clientError('unknown-outcome')
-  const error = wireError(
-    'unknown-outcome',
-    `${lane.side} was lost before it answered (${lane.lastError ?? 'connection closed'})`,
-  )
+  const error = unknownOutcome(core, lane)
   const all = left === 1 ? error : Buffer.concat(new Array<Buffer>(left).fill(error))
   client.replies.deliver(batch, all, 0, all.length, true)
+}
+
+/** Ferry's own error in the place of a reply. Counts it. */
+export function unknownOutcome(core: Core, lane: ReplyLane): Buffer {
+  core.counters.clientError('unknown-outcome')
+  return wireError('unknown-outcome', `${lane.side} was lost before it answered (${lane.lastError ?? 'connection closed'})`)
 }
 
 /** One write's answer is lost: nobody knows what became of it, and the client is told so. */
@@ -52,11 +54,7 @@ export function loseOne(core: Core, client: Client, slot: ReplySlot, lane: Reply
     client.abort(`${lane.side} was lost in the middle of a reply`)
     return
   }
-  core.counters.clientError('unknown-outcome')
-  const error = wireError(
-    'unknown-outcome',
-    `${lane.side} was lost before it answered (${lane.lastError ?? 'connection closed'})`,
-  )
+  const error = unknownOutcome(core, lane)
   client.replies.deliver(slot, error, 0, error.length, true)
 }
 

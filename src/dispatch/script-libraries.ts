@@ -1,9 +1,9 @@
 /** A client's command that changes function libraries, on its way to both sides. */
-import { wireError } from '../errors.ts'
 import type { Side } from '../routing/modes.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import type { Client } from './client.ts'
 import type { Core } from './core.ts'
+import { loseOne } from './lost-reply.ts'
 import { ReplySlot } from './reply-queue.ts'
 
 /** The client gets the authority's answer. */
@@ -47,17 +47,10 @@ export class LibraryWrite extends ReplySlot implements Waiter {
     this.#end()
   }
 
-  lost(lane: ReplyLane): void {
+  lost(lane: ReplyLane, _left: number, midReply: boolean): void {
     this.#core.counters.sides[lane.side].lost++
     this.#core.libraries.differ(`${lane.side} was lost before it answered ${this.#name}`)
-    if (lane.side === this.#authority) {
-      this.#core.counters.clientError('unknown-outcome')
-      const error = wireError(
-        'unknown-outcome',
-        `${lane.side} was lost before it answered (${lane.lastError ?? 'connection closed'})`,
-      )
-      this.#client.replies.deliver(this, error, 0, error.length, true)
-    }
+    if (lane.side === this.#authority) loseOne(this.#core, this.#client, this, lane, midReply)
     // Nothing is left to compare with.
     this.#replies.source = []
     this.#replies.target = []

@@ -2,11 +2,11 @@
  * A script on its way to the authority. Its declared keys are in the journal; a window of the watch tells what else it wrote. A server
  * that lacks the script is given it, and asked again, where nothing of this client stands behind: nothing had run.
  */
-import { wireError } from '../errors.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import type { Client } from './client.ts'
 import type { Core } from './core.ts'
+import { loseOne } from './lost-reply.ts'
 import { ReplySlot } from './reply-queue.ts'
 import type { ScriptWindow } from './script-watch.ts'
 
@@ -62,13 +62,7 @@ export class ScriptWrite extends ReplySlot implements Waiter {
     this.#core.counters.sides[lane.side].lost++
     window?.lost(lane as Lane)
     if (unknownKeys !== null) this.#core.doubtAll(unknownKeys)
-    if (midReply && this.#kept === null) {
-      this.#client.abort(`${lane.side} was lost in the middle of a reply`)
-      return
-    }
-    this.#core.counters.clientError('unknown-outcome')
-    const reason = `${lane.side} was lost before it answered (${lane.lastError ?? 'connection closed'})`
-    this.#deliver(wireError('unknown-outcome', reason))
+    loseOne(this.#core, this.#client, this, lane, midReply && this.#kept === null)
     if (delays) this.#client.goOn()
   }
 

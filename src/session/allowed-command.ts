@@ -3,6 +3,7 @@ import { allowanceOf } from '../commands/allowances.ts'
 import type { ArgView } from '../commands/arg-view.ts'
 import { type CommandSpec, Kind } from '../commands/spec.ts'
 import type { Frame, Sent } from '../dispatch/frame.ts'
+import { loseOne } from '../dispatch/lost-reply.ts'
 import { putFrame } from '../dispatch/put-frame.ts'
 import { ReplySlot } from '../dispatch/reply-queue.ts'
 import { wireError } from '../errors.ts'
@@ -67,24 +68,16 @@ class AllowedCommand extends ReplySlot implements Waiter {
   }
 
   lost(lane: ReplyLane, _left: number, midReply: boolean): void {
-    const { counters } = this.#session.shared.core
-    counters.sides[lane.side].lost++
+    const { core } = this.#session.shared
+    core.counters.sides[lane.side].lost++
     if (lane.side !== this.#answering) {
       this.#unlike(lane, `lost before it answered (${lane.lastError ?? 'connection closed'})`)
       return
     }
     this.#doubt()
     // A server that was shut down answers by closing the connection.
-    if (midReply || this.#spec.name === 'shutdown') {
-      this.#session.abort(`${lane.side} was lost`)
-      return
-    }
-    counters.clientError('unknown-outcome')
-    const error = wireError(
-      'unknown-outcome',
-      `${lane.side} was lost before it answered (${lane.lastError ?? 'connection closed'})`,
-    )
-    this.#session.replies.deliver(this, error, 0, error.length, true)
+    if (this.#spec.name === 'shutdown') this.#session.abort(`${lane.side} was shut down`)
+    else loseOne(core, this.#session, this, lane, midReply)
   }
 
   #doubt(): void {

@@ -7,8 +7,8 @@
 import { argBytes } from '../commands/arg-view.ts'
 import { framesIn } from '../dispatch/command-keys.ts'
 import type { Frame, Sent } from '../dispatch/frame.ts'
+import { unknownOutcome } from '../dispatch/lost-reply.ts'
 import { ReplySlot } from '../dispatch/reply-queue.ts'
-import { wireError } from '../errors.ts'
 import { encodeCommand } from '../resp/encode.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { PinHolder, PinRefusal } from '../upstream/pinned-pool.ts'
@@ -122,9 +122,7 @@ class AskedReplicas extends ReplySlot implements PinHolder, ReplicaWait, Waiter 
 
   lost(lane: ReplyLane): void {
     if (lane === this.#former) return
-    this.#settle(
-      wireError('unknown-outcome', `${lane.side} was lost before it answered (${lane.lastError ?? 'connection closed'})`),
-    )
+    this.#settle(unknownOutcome(this.#session.shared.core, lane))
   }
 
   #settle(reply: Buffer): void {
