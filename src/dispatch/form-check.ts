@@ -6,7 +6,7 @@
 import { isRefusal, refusesCommand } from '../commands/other-forms.ts'
 import { stripeOf } from '../routing/stripe.ts'
 import type { Lane } from '../upstream/lane.ts'
-import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
+import { TextReplies } from '../upstream/text-replies.ts'
 import type { DbKey } from './command-keys.ts'
 import type { Parked } from './order-board.ts'
 
@@ -91,7 +91,8 @@ export class FormCheck {
     const frames = probes()
     const frame = Buffer.concat(frames)
     lane.prepare(context)
-    const answer = new Answer((errors) => {
+    const answer = new TextReplies((text) => {
+      const errors = text === null ? [] : linesOf(text)
       const refused = errors.filter((error) => this.heard(lane, name, own, error))
       rights.allowed = errors.length > 0 && refused.length === 0
       const asking = rights.asking ?? []
@@ -102,27 +103,8 @@ export class FormCheck {
   }
 }
 
-class Answer implements Waiter {
-  readonly sums = false
-  readonly #told: (errors: readonly Buffer[]) => void
-  #text = ''
-
-  constructor(told: (errors: readonly Buffer[]) => void) {
-    this.#told = told
-  }
-
-  take(_lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
-    this.#text += chunk.toString('latin1', from, to)
-    if (ended)
-      this.#told(
-        this.#text
-          .split('\r\n')
-          .slice(0, -1)
-          .map((line) => Buffer.from(line, 'latin1')),
-      )
-  }
-
-  lost(): void {
-    this.#told([])
-  }
-}
+const linesOf = (text: string): Buffer[] =>
+  text
+    .split('\r\n')
+    .slice(0, -1)
+    .map((line) => Buffer.from(line, 'latin1'))

@@ -16,7 +16,8 @@ import { decodeReply } from '../resp/decode.ts'
 import { encodeCommand } from '../resp/encode.ts'
 import { printable } from '../resp/printable.ts'
 import type { Lane, LaneOwner } from '../upstream/lane.ts'
-import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
+import { TextReplies } from '../upstream/text-replies.ts'
+import { unheard, type Waiter } from '../upstream/waiter.ts'
 import type { Client } from './client.ts'
 import type { DbKey } from './command-keys.ts'
 import type { Core } from './core.ts'
@@ -169,12 +170,12 @@ export class ScriptWatch implements LaneOwner, FlipListener {
       return
     }
     // Not by `prepare`: a server that does not know it must not cost the connection.
-    const answer = new Answer((text) => {
+    const waiter = answer((text) => {
       if (lane !== this.#lane) return
       if (text.startsWith('-')) this.#refused(text.slice(1))
       else this.#track(lane)
     })
-    lane.send(hello, 0, hello.length, answer, 1)
+    lane.send(hello, 0, hello.length, waiter, 1)
   }
 
   laneDown(lane: Lane): void {
@@ -239,7 +240,7 @@ export class ScriptWatch implements LaneOwner, FlipListener {
 
   #track(lane: Lane): void {
     if (this.#state !== 'starting') return
-    const answer = new Answer((text) => {
+    const waiter = answer((text) => {
       if (lane !== this.#lane || this.#state !== 'starting') return
       if (text !== '+OK') {
         this.#refused(text.slice(1))
@@ -250,7 +251,7 @@ export class ScriptWatch implements LaneOwner, FlipListener {
       this.#wake()
       this.#rest()
     })
-    lane.send(trackOn, 0, trackOn.length, answer, 1)
+    lane.send(trackOn, 0, trackOn.length, waiter, 1)
   }
 
   #refused(reason: string): void {
@@ -269,7 +270,7 @@ export class ScriptWatch implements LaneOwner, FlipListener {
     this.#fencing = true
     const windows = this.#answered
     this.#answered = []
-    const answer = new Answer((text) => {
+    const waiter = answer((text) => {
       this.#fencing = false
       if (text === '+PONG') {
         void this.#end(windows)
@@ -280,7 +281,7 @@ export class ScriptWatch implements LaneOwner, FlipListener {
       this.#answered = [...windows, ...this.#answered]
       setTimeout(() => this.#fence(), pollMs)
     })
-    lane.send(ping, 0, ping.length, answer, 1)
+    lane.send(ping, 0, ping.length, waiter, 1)
   }
 
   async #end(windows: readonly ScriptWindow[]): Promise<void> {
@@ -315,7 +316,7 @@ export class ScriptWatch implements LaneOwner, FlipListener {
       const lane = this.#lane
       if (this.#open.size > 0 || this.#state !== 'on' || lane === null) return
       this.#state = 'off'
-      if (lane.up) lane.send(trackOff, 0, trackOff.length, new Answer(() => undefined), 1)
+      if (lane.up) lane.send(trackOff, 0, trackOff.length, unheard, 1)
     }, lingerMs).unref()
   }
 
@@ -343,22 +344,5 @@ export class ScriptWatch implements LaneOwner, FlipListener {
   }
 }
 
-/** A reply of one line. */
-class Answer implements Waiter {
-  readonly sums = false
-  readonly #told: (line: string) => void
-  #text = ''
-
-  constructor(told: (line: string) => void) {
-    this.#told = told
-  }
-
-  take(_lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
-    this.#text += chunk.toString('latin1', from, to)
-    if (ended) this.#told(this.#text.trimEnd())
-  }
-
-  lost(): void {
-    // The watch is told that its lane is down.
-  }
-}
+/** A reply of one line. Where it is lost, the watch is told that its lane is down. */
+const answer = (told: (line: string) => void): Waiter => new TextReplies((text) => text !== null && told(text.trimEnd()))

@@ -6,7 +6,7 @@
 import type { Parked } from '../dispatch/order-board.ts'
 import { encodeCommand } from '../resp/encode.ts'
 import type { Lane } from '../upstream/lane.ts'
-import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
+import { TextReplies } from '../upstream/text-replies.ts'
 
 /** DISCARD for the server that does not know EXEC; any other one says that there is nothing to discard. */
 const probe = Buffer.concat([['MULTI'], ['EXEC'], ['DISCARD']].map((argv) => encodeCommand(argv)))
@@ -36,7 +36,7 @@ export class MultiCheck {
     const waiting = [parked]
     this.#asking.set(lane, waiting)
     const connection = lane.clientId
-    const answer = new Answer((replies) => {
+    const answer = new TextReplies((replies) => {
       this.#asking.delete(lane)
       const refusal = replies === null ? null : refusalIn(replies)
       if (refusal !== null) this.#refused.set(lane, refusal)
@@ -44,25 +44,6 @@ export class MultiCheck {
       for (const each of waiting) each.unpark()
     })
     lane.send(probe, 0, probe.length, answer, 3)
-  }
-}
-
-class Answer implements Waiter {
-  readonly sums = false
-  readonly #told: (replies: string | null) => void
-  #text = ''
-
-  constructor(told: (replies: string | null) => void) {
-    this.#told = told
-  }
-
-  take(_lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
-    this.#text += chunk.toString('latin1', from, to)
-    if (ended) this.#told(this.#text)
-  }
-
-  lost(): void {
-    this.#told(null)
   }
 }
 
