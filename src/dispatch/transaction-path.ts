@@ -57,7 +57,7 @@ export class TransactionPath {
     if (!traffic.mirrored) return this.#watchedRun(client, block, watched, (follow) => follow(), done)
     if (!this.#writes.scripts.admits(client, block.scripts)) return 'parked'
     if (block.writes && block.global.length > 0) {
-      if (!this.#writes.enter(client)) return this.#atGate(client, true)
+      if (!this.#writes.barrier.enter(client)) return this.#atGate(client, true)
       return this.#watchedRun(client, block, watched, this.#throughGate(client, block), done)
     }
     const stripes = stripesOf(block.keys)
@@ -96,7 +96,7 @@ export class TransactionPath {
 
   /** With FLUSHALL and its like in it: like one of those on its own, all writes wait at the gate until both sides have been told. */
   #onAllKeys(client: Client, block: Block): Sent {
-    if (!this.#writes.enter(client)) {
+    if (!this.#writes.barrier.enter(client)) {
       return this.#atGate(
         client,
         block.global.some(({ spec }) => spec.name === 'swapdb'),
@@ -107,7 +107,7 @@ export class TransactionPath {
 
   #atGate(client: Client, unordered: boolean): Sent {
     const { board } = this.#core
-    if (board.gates === 0) return this.#writes.barrier(client, unordered)
+    if (board.gates === 0) return this.#writes.barrier.close(client, unordered)
     board.parkAtGate(client)
     return 'parked'
   }
@@ -115,14 +115,14 @@ export class TransactionPath {
   /** The gate was closed for this client. A flip that has come to it as well waits for the ticket. */
   #throughGate(client: Client, block: Block): InTurn {
     for (const { spec, bytes } of block.global)
-      for (const args of framesIn(bytes, 0, bytes.length)) this.#writes.noteGlobal(client, spec, args)
+      for (const args of framesIn(bytes, 0, bytes.length)) this.#writes.barrier.noteGlobal(client, spec, args)
     this.#prepare(client, block, stripesOf(block.keys))
     const { board } = this.#core
     const ticket = board.hold([])
     return (follow) => {
       follow()
       board.finish(ticket)
-      this.#writes.reopen(client)
+      this.#writes.barrier.reopen(client)
     }
   }
 

@@ -2,7 +2,7 @@
  * Every write that the hot path does not take: decides for one command how it reaches both sides, and sends it. Either all of the
  * command is sent or nothing; `parked` means nothing was, and the client is woken to try the same command again.
  */
-import { type ArgView, argBytes, argInteger } from '../commands/arg-view.ts'
+import { type ArgView, argBytes } from '../commands/arg-view.ts'
 import { mayWake } from '../commands/blocking.ts'
 import { companionOf, plainBetween, tellsEffect } from '../commands/effects.ts'
 import { otherFormOf } from '../commands/other-forms.ts'
@@ -12,6 +12,7 @@ import { encodeCommand } from '../resp/encode.ts'
 import { sides } from '../routing/modes.ts'
 import { contextOf, type Lane } from '../upstream/lane.ts'
 import { AuthorityWrite } from './authority-write.ts'
+import { Barrier } from './barrier.ts'
 import { Batch } from './batch.ts'
 import type { Both, Carriage, Instead } from './carriage.ts'
 import type { Client } from './client.ts'
@@ -39,15 +40,15 @@ const argvOf = (args: ArgView): Buffer[] => Array.from({ length: args.argc }, (_
 
 export class WritePath {
   readonly scripts: ScriptPath
+  readonly barrier: Barrier
   readonly #core: Core
   readonly #service: Lanes
-  /** The client whose command on all keys may pass the gate that was closed for it. */
-  #passes: Client | null = null
 
   constructor(core: Core, service: Lanes, scripts: ScriptPath) {
     this.#core = core
     this.#service = service
     this.scripts = scripts
+    this.barrier = new Barrier(core, service)
   }
 
   write(client: Client, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
@@ -70,12 +71,12 @@ export class WritePath {
       this.scripts.heard(spec, args, frame)
       return this.#single(client, authority, frame)
     }
-    if (this.#passes === client && spec.kind === Kind.WriteGlobal) return this.#everywhere(client, spec, args, frame)
+    if (spec.kind === Kind.WriteGlobal && this.barrier.enter(client)) return this.#everywhere(client, spec, args, frame)
     if (board.gates > 0) {
       board.parkAtGate(client)
       return 'parked'
     }
-    if (spec.kind === Kind.WriteGlobal) return this.barrier(client, spec.name === 'swapdb')
+    if (spec.kind === Kind.WriteGlobal) return this.barrier.close(client, spec.name === 'swapdb')
     const understood = keysOf(spec, args, client.db)
     const keys = understood ?? []
     if (!this.knowsForm(client, spec, frame, keys)) return 'parked'
@@ -349,63 +350,12 @@ export class WritePath {
     return 'sent'
   }
 
-  /**
-   * FLUSHALL and its like: closes the gate to all writes, waits for what is under way, and lets this client alone pass. Several pairs
-   * have no order among them, and SWAPDB gives keys other names: then what is under way is all that was sent (`unordered`).
-   */
-  barrier(client: Client, unordered: boolean): Sent {
-    const { board, lastPair } = this.#core
-    const dry = lastPair !== null || unordered
-    const pass = (): void => {
-      this.#passes = client
-      client.unpark()
-      // A client that is gone, or has to wait for the authority, does not come by: the gate must not stay closed for it.
-      setImmediate(() => {
-        if (this.#passes !== client) return
-        this.#passes = null
-        board.openGate()
-      })
-    }
-    board.closeGate(() => {
-      if (dry) this.#service.whenAnswered('source', () => this.#service.whenAnswered('target', pass))
-      else pass()
-    })
-    return 'parked'
-  }
-
   #everywhere(client: Client, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
-    this.#passes = null
-    this.noteGlobal(client, spec, args)
+    this.barrier.noteGlobal(client, spec, args)
     // What is dirty stays so: the copy that heals it finds the key gone and removes it.
     const sent = this.#both(client, spec, { how: 'both', frame, compared: true }, [], [])
-    this.reopen(client)
+    this.barrier.reopen(client)
     return sent
-  }
-
-  /** Whether the gate was closed for this client; it passes once, and calls `reopen` when all is sent. */
-  enter(client: Client): boolean {
-    if (this.#passes !== client) return false
-    this.#passes = null
-    return true
-  }
-
-  reopen(client: Client): void {
-    const { board, lastPair } = this.#core
-    if (lastPair === null) board.openGate()
-    else client.pair.source.whenAnswered(() => client.pair.target.whenAnswered(() => board.openGate()))
-  }
-
-  /** What a command on all keys means for what is known of the keys. Before it is sent. */
-  noteGlobal(client: Client, spec: CommandSpec, args: ArgView): void {
-    const { journal, traffic } = this.#core
-    this.#core.intents?.doubt(`${spec.name} was under way`)
-    if (this.#core.followerLane(client.pair) === null)
-      this.#core.doubtAll('a command on all keys ran while the follower was away')
-    if (spec.name === 'swapdb') {
-      journal.swapped(argInteger(args, 1), argInteger(args, 2))
-      // A scan that is under way would miss what came to a database it has passed.
-      if (!traffic.covered) this.#core.doubtAll('databases were swapped before everything was copied')
-    }
   }
 
   /** A value may flow from a key that the follower does not have right to one that it has: then that one is in doubt too. */
