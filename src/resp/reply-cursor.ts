@@ -46,10 +46,6 @@ export class ReplyCursor {
     return this.bytes[this.at] === integerType
   }
 
-  get isBulk(): boolean {
-    return this.bytes[this.at] === bulkType
-  }
-
   get isArray(): boolean {
     return this.bytes[this.at] === arrayType
   }

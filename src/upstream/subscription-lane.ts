@@ -45,10 +45,6 @@ export class SubscriptionLane implements LaneOwner, Waiter {
     this.#lane.connect()
   }
 
-  get alive(): boolean {
-    return !this.#closed
-  }
-
   /** `done` is called when everything up to here is in, with the server's error where it refused; never, if the connection is lost first. */
   ask(frame: Buffer | null, done: (error: Buffer | null) => void): void {
     this.#put({ frame, single: false, error: null, done })

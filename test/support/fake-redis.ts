@@ -24,6 +24,10 @@ export class FakeConnection {
     this.#socket.write(typeof text === 'string' ? Buffer.from(text, 'latin1') : text)
   }
 
+  get closed(): boolean {
+    return this.#socket.destroyed
+  }
+
   /** As when the server process ends: what was sent arrives, then the end. */
   cut(): void {
     this.#socket.end()
