@@ -5,12 +5,11 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { standAlone } from '../../../src/mover/stand-alone.ts'
-import { Verification } from '../../../src/mover/verify.ts'
-import { connectClient } from '../../../src/upstream/client-factory.ts'
 import { parseEndpoint } from '../../../src/upstream/endpoint.ts'
 import { fillEveryShape, fillFieldEnds } from '../../support/every-shape.ts'
 import { type FullState, fullStateOf } from '../../support/full-state.ts'
 import { engineMissing, type RedisServer, startRedis } from '../../support/redis-server.ts'
+import { verified } from '../../support/verified.ts'
 import { until } from '../../support/wait.ts'
 
 const wanted = ['redis-7.0', 'redis-8.0', 'valkey-8.0', 'valkey-8.1', 'valkey-9.1']
@@ -81,15 +80,7 @@ describe.each(pairs)('from %s to %s', (from, to) => {
     for (const [entry, atMs] of Object.entries(expected.deliveries))
       expect(Math.abs((found.deliveries[entry] ?? 0) - atMs), entry).toBeLessThan(deliveryToleranceMs)
 
-    const clients = await Promise.all([source, target].map(({ url }) => connectClient(parseEndpoint(url), 'test')))
-    const [one, other] = clients as [(typeof clients)[0], (typeof clients)[0]]
-    const report = await new Verification({
-      source: one,
-      target: other,
-      options: { ttlToleranceMs: 1_000, rounds: 1, settleMs: 0 },
-    }).run()
-    for (const client of clients) client.disconnect()
-    expect(report.samples.map(({ key }) => `0/${key}`).sort()).toEqual(lost)
+    expect((await verified(source, target)).map(({ key }) => `0/${key}`).sort()).toEqual(lost)
 
     const restored = await callsOf(target, 'restore')
     const way = restored.failed === 0 ? '`DUMP`' : 'by type'

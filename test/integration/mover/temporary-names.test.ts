@@ -2,10 +2,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { temporaryKey } from '../../../src/dispatch/typed/temporary-key.ts'
 import { standAlone } from '../../../src/mover/stand-alone.ts'
-import { Verification } from '../../../src/mover/verify.ts'
-import { connectClient } from '../../../src/upstream/client-factory.ts'
 import { parseEndpoint } from '../../../src/upstream/endpoint.ts'
 import { type RedisServer, startRedis } from '../../support/redis-server.ts'
+import { verified } from '../../support/verified.ts'
 
 const own = temporaryKey(Buffer.from('k'), '0123456789ab', 7)
 let source: RedisServer
@@ -16,17 +15,7 @@ beforeAll(async () => {
 })
 afterAll(() => Promise.all([source, target].map((server) => server.stop())))
 
-async function differing(): Promise<string[]> {
-  const clients = await Promise.all([source, target].map(({ url }) => connectClient(parseEndpoint(url), 'test')))
-  const [one, other] = clients as [(typeof clients)[0], (typeof clients)[0]]
-  const report = await new Verification({
-    source: one,
-    target: other,
-    options: { ttlToleranceMs: 1_000, rounds: 1, settleMs: 0 },
-  }).run()
-  for (const client of clients) client.disconnect()
-  return report.samples.map(({ key, kind }) => `${kind} ${key}`)
-}
+const differing = async (): Promise<string[]> => (await verified(source, target)).map(({ key, kind }) => `${kind} ${key}`)
 
 it('a copy leaves them where they are', async () => {
   await source

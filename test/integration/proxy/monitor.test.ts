@@ -1,35 +1,27 @@
 /** MONITOR of what goes through Ferry: the lines are a server's own, but for the time and the port. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { Ferry } from '../../support/ferry.ts'
-import { type RedisServer, startRedis } from '../../support/redis-server.ts'
+import type { Ferry } from '../../support/ferry.ts'
+import type { RedisServer } from '../../support/redis-server.ts'
+import { SideBySide } from '../../support/side-by-side.ts'
 import { until } from '../../support/wait.ts'
-import { multibulk, WireClient } from '../../support/wire-client.ts'
+import { multibulk, type WireClient } from '../../support/wire-client.ts'
 
-let source: RedisServer
-let target: RedisServer
+let beside: SideBySide
 let plain: RedisServer
 let ferry: Ferry
-const open: WireClient[] = []
 
 beforeAll(async () => {
-  ;[source, target, plain] = await Promise.all([startRedis(), startRedis(), startRedis()])
-  ferry = await Ferry.start({ source: source.url, target: target.url, limits: { outputBufferBytes: 1024 * 1024 } })
+  beside = await SideBySide.open({ outputBufferBytes: 1024 * 1024 })
+  ;({ plain, ferry } = beside)
 })
 
 afterEach(() => {
-  for (const client of open.splice(0)) client.close()
+  beside.closeClients()
 })
 
-afterAll(async () => {
-  await ferry?.dispose()
-  await Promise.all([source?.stop(), target?.stop(), plain?.stop()])
-})
+afterAll(() => beside?.close())
 
-async function connect(port = ferry.port): Promise<WireClient> {
-  const client = await WireClient.open(port)
-  open.push(client)
-  return client
-}
+const connect = (port?: number, ...lines: string[]): Promise<WireClient> => beside.connect(port, ...lines)
 
 const anonymous = (lines: string): string =>
   lines.replace(/\+\d{10}\.\d{6} \[/g, '+TIME [').replace(/127\.0\.0\.1:\d+/g, 'CLIENT')

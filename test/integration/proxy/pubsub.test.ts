@@ -5,35 +5,28 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Ferry } from '../../support/ferry.ts'
 import { engineMissing, type RedisServer, startRedis } from '../../support/redis-server.ts'
+import { SideBySide } from '../../support/side-by-side.ts'
 import { until } from '../../support/wait.ts'
-import { bulk, multibulk, WireClient } from '../../support/wire-client.ts'
+import { bulk, multibulk, type WireClient } from '../../support/wire-client.ts'
 
+let beside: SideBySide
 let source: RedisServer
 let target: RedisServer
 let plain: RedisServer
 let ferry: Ferry
-const open: WireClient[] = []
 
 beforeAll(async () => {
-  const args = ['--notify-keyspace-events', 'KEA']
-  ;[source, target, plain] = await Promise.all([startRedis({ args }), startRedis({ args }), startRedis({ args })])
-  ferry = await Ferry.start({ source: source.url, target: target.url, limits: { outputBufferBytes: 4 * 1024 * 1024 } })
+  beside = await SideBySide.open({ outputBufferBytes: 4 * 1024 * 1024 }, ['--notify-keyspace-events', 'KEA'])
+  ;({ source, target, plain, ferry } = beside)
 })
 
 afterEach(() => {
-  for (const client of open.splice(0)) client.close()
+  beside.closeClients()
 })
 
-afterAll(async () => {
-  await ferry?.dispose()
-  await Promise.all([source?.stop(), target?.stop(), plain?.stop()])
-})
+afterAll(() => beside?.close())
 
-async function connect(port = ferry.port): Promise<WireClient> {
-  const client = await WireClient.open(port)
-  open.push(client)
-  return client
-}
+const connect = (port?: number, ...lines: string[]): Promise<WireClient> => beside.connect(port, ...lines)
 
 /** Connections to a server that are subscribed to something, but for Ferry's own that hears of expiries. */
 async function subscribedConnections(server: RedisServer): Promise<number> {

@@ -1,12 +1,14 @@
 /** Transactions where something is in the way: a user's rights, a side that is away, a limit, a policy, a change of the authority. */
 import type { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { ChaosProxy } from '../../support/chaos-proxy.ts'
-import { differencesOf, Ferry } from '../../support/ferry.ts'
-import { type RedisServer, startRedis } from '../../support/redis-server.ts'
+import type { ChaosProxy } from '../../support/chaos-proxy.ts'
+import { differencesOf, type Ferry } from '../../support/ferry.ts'
+import type { RedisServer } from '../../support/redis-server.ts'
+import { SideBySide } from '../../support/side-by-side.ts'
 import { until } from '../../support/wait.ts'
-import { bulk, WireClient } from '../../support/wire-client.ts'
+import { bulk, type WireClient } from '../../support/wire-client.ts'
 
+let beside: SideBySide
 let source: RedisServer
 let target: RedisServer
 /** Alone: what a server says by itself. */
@@ -16,42 +18,29 @@ let toTarget: ChaosProxy
 let ferry: Ferry
 let atSource: Redis
 let atTarget: Redis
-const open: WireClient[] = []
 const queuedBytesMax = 100_000
 
 beforeAll(async () => {
-  ;[source, target, plain] = await Promise.all([startRedis(), startRedis(), startRedis()])
-  ;[toSource, toTarget] = await Promise.all([ChaosProxy.start(source.port), ChaosProxy.start(target.port)])
   const limits = { queryBufferBytes: queuedBytesMax, authorityWaitMs: 200, followerTimeoutMs: 500 }
-  ferry = await Ferry.start({ source: toSource.url, target: toTarget.url, limits })
+  beside = await SideBySide.open(limits)
+  ;({ source, target, plain, toSource, toTarget, ferry } = beside)
   await ferry.backfill()
   ;[atSource, atTarget] = [source.client(), target.client()]
 })
 
-beforeEach(async () => {
-  await Promise.all([source, target, plain].map((server) => server.client().flushall()))
-})
+beforeEach(() => beside.flushAll())
 
 afterEach(async () => {
-  for (const client of open.splice(0)) client.close()
+  beside.closeClients()
   toSource.pass()
   toTarget.pass()
   await ferry.untilSettled()
   expect(await differencesOf(source, target)).toEqual([])
 })
 
-afterAll(async () => {
-  await ferry?.dispose()
-  await Promise.all([toSource?.stop(), toTarget?.stop()])
-  await Promise.all([source?.stop(), target?.stop(), plain?.stop()])
-})
+afterAll(() => beside?.close())
 
-async function connect(port = ferry.port, ...lines: string[]): Promise<WireClient> {
-  const client = await WireClient.open(port)
-  open.push(client)
-  if (lines.length > 0) await client.pipeline(lines)
-  return client
-}
+const connect = (port?: number, ...lines: string[]): Promise<WireClient> => beside.connect(port, ...lines)
 
 const sidesUp = (): Promise<unknown> =>
   ferry.untilStatus('both sides to be up', (status) => status.source.state === 'up' && status.target.state === 'up')
