@@ -20,6 +20,7 @@ afterEach(() => {
 
 const limits = { drainMs: 20, answerMs: 20 }
 const server = { family: 'redis', version: '7.4.2' }
+const errand = { servers: { authority: server, follower: server }, sight: null, watched: true, over: () => undefined }
 
 async function setup(
   drained: boolean,
@@ -54,15 +55,7 @@ it('is not sent where the lanes do not run dry, and answered as if a watched key
     told.push('keys let go')
     follow()
   }
-  const errand = {
-    servers: { authority: server, follower: server },
-    inTurn,
-    sight: null,
-    watched: true,
-    done,
-    over: () => undefined,
-  }
-  new WatchedRun(sides.core, lanes, sides.client, block, { lane }, errand, limits).start()
+  new WatchedRun(sides.core, lanes, sides.client, block, { lane }, { ...errand, inTurn, done }, limits).start()
   await until(() => told.length === 2, { what: 'the end' })
   expect([told, sides.taken(), commands]).toEqual([['keys let go', 'done, sent: false'], '*-1\r\n', []])
   expect(sides.truthOf('a')).toBeNull()
@@ -78,15 +71,7 @@ it('is cut off where its answer does not come, and its keys are copied', async (
     released = true
     follow()
   }
-  const errand = {
-    servers: { authority: server, follower: server },
-    inTurn,
-    sight: null,
-    watched: true,
-    done,
-    over: () => undefined,
-  }
-  new WatchedRun(sides.core, lanes, sides.client, block, { lane }, errand, limits).start()
+  new WatchedRun(sides.core, lanes, sides.client, block, { lane }, { ...errand, inTurn, done }, limits).start()
   await until(() => ended, { what: 'the end' })
   expect(sides.taken()).toBe(
     '-ERR FERRY unknown-outcome: source was lost before it answered (no answer to EXEC within 20 ms)\r\n',
