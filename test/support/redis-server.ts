@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, rmSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -35,6 +35,8 @@ export interface StartRedisOptions {
   args?: readonly string[]
   /** Default: a free one. */
   port?: number
+  /** Starts a sentinel instead of a server, with this configuration. */
+  sentinel?: string
 }
 
 const engineDirectory = (): string => process.env.FERRY_ENGINES || join(homedir(), '.cache', 'redis-engines')
@@ -73,7 +75,7 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<Redis
   const program = options.engine === undefined ? 'redis-server' : engineProgram(options.engine)
   for (let attempt = 1; ; attempt++) {
     const port = options.port ?? (await freePort())
-    const started = await launch(program, port, options.args ?? [])
+    const started = await launch(program, port, options)
     if (typeof started !== 'string') return started
     // Another process may take a free port before the server does.
     const retry = options.port === undefined && attempt < 5 && /address already in use/i.test(started)
@@ -90,7 +92,7 @@ process.once('exit', () => {
 })
 
 /** The server, or what it printed before it gave up. */
-async function launch(program: string, port: number, args: readonly string[]): Promise<RedisServer | string> {
+async function launch(program: string, port: number, { args = [], sentinel }: StartRedisOptions): Promise<RedisServer | string> {
   const dir = await mkdtemp(join(tmpdir(), 'ferry-redis-'))
   const socketPath = join(dir, 'redis.sock')
   const own = [
@@ -107,6 +109,11 @@ async function launch(program: string, port: number, args: readonly string[]): P
     '--appendonly',
     'no',
   ]
+  if (sentinel !== undefined) {
+    own.unshift(join(dir, 'sentinel.conf'))
+    own.push('--sentinel')
+    await writeFile(join(dir, 'sentinel.conf'), sentinel)
+  }
   const child = spawn(program, [...own, '--daemonize', 'no', ...args], { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] })
   running.set(child, dir)
   let log = ''
@@ -132,7 +139,7 @@ async function launch(program: string, port: number, args: readonly string[]): P
     await rm(dir, { recursive: true, force: true })
   }
   // Its own log proves that it is this server that listens, and not another one that took the port first.
-  const ready = (): boolean => ended || /ready to accept connections/i.test(log)
+  const ready = (): boolean => ended || /ready to accept connections|sentinel id is/i.test(log)
   try {
     await until(ready, { timeoutMs: 10_000, what: `${program} on port ${port}` })
     const listens = args.join(' ').match(/--port (\d+)/)?.[1] !== '0'
