@@ -72,6 +72,9 @@ const kindLists: readonly (readonly [Kind, string])[] = [
     'client|no-evict client|no-touch client|reply client|setinfo client|setname client|tracking client|trackinginfo',
   ],
   [Kind.Session, 'client|unblock client|pause client|unpause'],
+  [Kind.Session, 'asking readonly readwrite cluster|slots cluster|shards cluster|nodes cluster|info cluster|links cluster|help'],
+  [Kind.Session, 'cluster|myid cluster|myshardid cluster|replicas cluster|slaves cluster|count-failure-reports cluster|keyslot'],
+  [Kind.Session, 'cluster|countkeysinslot cluster|getkeysinslot cluster|slot-stats cluster|getslotmigrations'],
   [Kind.Transaction, 'multi exec discard watch unwatch'],
   [Kind.PubSub, 'subscribe unsubscribe psubscribe punsubscribe ssubscribe sunsubscribe'],
   [Kind.Blocking, 'blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin wait waitaof'],
@@ -85,10 +88,7 @@ const kindLists: readonly (readonly [Kind, string])[] = [
   [Kind.ReadKeyless, 'commandlog|get commandlog|len slowlog|get slowlog|len latency|doctor latency|graph latency|histogram'],
   [Kind.ReadKeyless, 'latency|history latency|latest memory|doctor memory|malloc-stats memory|stats module|list'],
   [Kind.ReadKeyless, 'pubsub|channels pubsub|numpat pubsub|numsub pubsub|shardchannels pubsub|shardnumsub'],
-  [
-    Kind.ReadKeyless,
-    'script|exists script|show script|kill function|kill function|dump function|list function|stats cluster|info cluster|keyslot cluster|myid',
-  ],
+  [Kind.ReadKeyless, 'script|exists script|show script|kill function|kill function|dump function|list function|stats'],
 
   // COMMAND is no container here: all of its subcommands go the same way.
   [
@@ -118,12 +118,10 @@ const refusals: readonly (readonly [string, string])[] = [
   ['it is for import tools that write to the server themselves; Ferry sets it where it needs it', 'client|import-source'],
   [
     'Ferry is one server to its clients; the cluster behind it is its own business',
-    `asking readonly readwrite restore-asking clusterscan cluster|addslots cluster|addslotsrange cluster|bumpepoch
-     cluster|cancelslotmigrations cluster|count-failure-reports cluster|countkeysinslot cluster|delslots cluster|delslotsrange
-     cluster|failover cluster|flushslot cluster|flushslots cluster|forget cluster|getkeysinslot cluster|getslotmigrations
-     cluster|links cluster|meet cluster|migrateslots cluster|myshardid cluster|nodes cluster|replicas cluster|replicate
-     cluster|reset cluster|saveconfig cluster|set-config-epoch cluster|setslot cluster|shards cluster|slaves cluster|slot-stats
-     cluster|slots cluster|syncslots`,
+    `restore-asking clusterscan cluster|addslots cluster|addslotsrange cluster|bumpepoch cluster|cancelslotmigrations
+     cluster|delslots cluster|delslotsrange cluster|failover cluster|flushslot cluster|flushslots cluster|forget cluster|meet
+     cluster|migrateslots cluster|replicate cluster|reset cluster|saveconfig cluster|set-config-epoch cluster|setslot
+     cluster|syncslots`,
   ],
 ]
 

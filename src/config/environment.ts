@@ -29,6 +29,8 @@ export const overrides: readonly Override[] = [
   override('source.url', 'SOURCE_REDIS_URL', 'source', 'text', true),
   override('target.url', 'TARGET_REDIS_URL', 'target', 'text', true),
   override('listen', 'FERRY_LISTEN', 'listen', 'list'),
+  override('clusterMode', 'FERRY_CLUSTER_MODE', 'cluster-mode', 'boolean'),
+  override('announce', 'FERRY_ANNOUNCE', 'announce'),
   override('control', 'FERRY_CONTROL', 'control'),
   override('state', 'FERRY_STATE', 'state'),
   override('phase', 'FERRY_PHASE', 'phase'),

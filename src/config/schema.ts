@@ -181,6 +181,14 @@ export const configSchema = z
       .min(1)
       .default(['127.0.0.1:7379'])
       .meta({ description: 'Where clients connect: host:port or unix:///path.' }),
+    clusterMode: z.boolean().default(false).meta({
+      description:
+        'Clients see a cluster of one node, Ferry, with all slots, and database 0 alone; false: a server in no cluster.',
+    }),
+    announce: hostAndPort.optional().meta({
+      description: 'What clients are told to connect to in cluster mode; default: the address where each of them has connected.',
+      examples: ['ferry.example.com:7379'],
+    }),
     control: hostAndPort
       .default('127.0.0.1:7380')
       .meta({ description: 'Control API, metrics and status page. Off loopback it needs tokens.' }),

@@ -39,6 +39,7 @@ import { TrackingRegistry } from '../session/tracking-registry.ts'
 import { IntentLog } from '../state/intent-log.ts'
 import { openStore, type Store } from '../state/store.ts'
 import { Turn } from '../upstream/turn.ts'
+import { clusterViewOf } from './cluster-view.ts'
 import { isSafe } from './unsafe.ts'
 
 export interface Parts {
@@ -108,6 +109,7 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
     requestLimits: config.limits,
     trackings,
     pauses: new ClientPause(),
+    cluster: clusterViewOf(config, store),
     allowed: allowedOf(config.allowCommands),
     sessions,
     infoRows: () => infoRows(parts),

@@ -42,6 +42,12 @@ export function refusalAtDoor({ pair, shared: { core } }: ClientSession): Buffer
   return encodeError(decides.lastError ?? 'NOAUTH Authentication required.')
 }
 
+/** In cluster mode, what a cluster says to a command that leaves database 0; null where it may go on. */
+export function refusalOutside({ shared }: ClientSession, { name }: CommandSpec, databases: readonly number[]): Buffer | null {
+  const { cluster, core, lanes } = shared
+  return cluster === null ? null : cluster.refusalOf({ name, databases }, lanes.lane(core.traffic.authority).server)
+}
+
 export function answer(session: ClientSession, bytes: Buffer): Sent {
   session.replies.answer(bytes)
   return 'sent'

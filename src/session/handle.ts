@@ -7,10 +7,11 @@ import type { Frame, Sent } from '../dispatch/frame.ts'
 import { ScriptKill } from '../dispatch/script-kill.ts'
 import { encodeError } from '../resp/encode.ts'
 import { handleAllowed } from './allowed-command.ts'
-import { answer, refusalOf, withAuthority, wrongArity } from './answers.ts'
+import { answer, refusalOf, refusalOutside, withAuthority, wrongArity } from './answers.ts'
 import { barredNow } from './barred.ts'
 import { handleBlocking } from './blocking.ts'
 import type { ClientSession } from './client-session.ts'
+import { handleCluster, isClusterCommand } from './cluster-command.ts'
 import { handleLocal } from './local-commands.ts'
 import { endDebugging, isDebugged, scriptDebug } from './script-debug.ts'
 import { handleSubscription } from './subscribe-command.ts'
@@ -53,13 +54,17 @@ function carry(session: ClientSession, spec: CommandSpec, args: ArgView, frame: 
   if (spec.kind === Kind.Refused && session.transaction === null && session.shared.allowed.has(spec.name)) {
     return arityOk(spec, args.argc) ? handleAllowed(session, spec, args, frame) : answer(session, wrongArity(spec.name))
   }
+  if (isClusterCommand(spec)) return handleCluster(session, spec, args)
   const refusal = refusalOf(spec, args)
   if (refusal !== null) {
     if (spec.name === 'script|debug') return scriptDebug(session, spec, args, refusal)
     session.shared.core.counters.clientError('unsupported')
     return answer(session, refusal)
   }
-  const verdict = session.shared.databases.verdictOn(namedDbs(spec, args), session)
+  const databases = namedDbs(spec, args)
+  const outside = refusalOutside(session, spec, databases)
+  if (outside !== null) return answer(session, outside)
+  const verdict = session.shared.databases.verdictOn(databases, session)
   if (verdict === null) return 'parked'
   if (verdict !== 'ok') {
     // Its key could never be copied there; and a SELECT that fails would cut the lane that everybody shares.

@@ -133,7 +133,7 @@ function greeting(session: ClientSession): Buffer {
       text('id'),
       encodeInteger(session.id),
       text('mode'),
-      text('standalone'),
+      text(session.shared.cluster === null ? 'standalone' : 'cluster'),
       text('role'),
       text('master'),
       text('modules'),

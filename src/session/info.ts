@@ -4,7 +4,7 @@ import type { Frame, Sent } from '../dispatch/frame.ts'
 import { ReplySlot } from '../dispatch/reply-queue.ts'
 import { wireError } from '../errors.ts'
 import { decodeReply, isReplyError } from '../resp/decode.ts'
-import { encodeBulk } from '../resp/encode.ts'
+import { encodeText } from '../resp/encode.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import { answer } from './answers.ts'
 import type { ClientSession } from './client-session.ts'
@@ -17,7 +17,8 @@ export function askInfo(session: ClientSession, args: ArgView, frame: Frame): Se
       .toString('latin1')
       .toLowerCase(),
   )
-  if (sections.length === 1 && sections[0] === 'ferry') return answer(session, encodeText(session, ferrySection(session)))
+  if (sections.length === 1 && sections[0] === 'ferry')
+    return answer(session, encodeText(ferrySection(session), session.protocol))
   const waiter = new InfoWaiter(session, sections.length === 0 || sections.some((section) => whole.has(section)))
   session.replies.push(waiter)
   const lane = session.shared.core.authorityLane(session.pair)
@@ -28,9 +29,11 @@ export function askInfo(session: ClientSession, args: ArgView, frame: Frame): Se
 
 const ferrySection = (session: ClientSession): string => ['# Ferry', ...session.shared.infoRows(), ''].join('\r\n')
 
-function encodeText(session: ClientSession, text: string): Buffer {
-  if (session.protocol === 2) return encodeBulk(text)
-  return Buffer.from(`=${Buffer.byteLength(text) + 4}\r\ntxt:${text}\r\n`)
+/** The authority's INFO with the mode that clients of Ferry are in: see cluster-command.ts. */
+function withMode(text: string, cluster: boolean): string {
+  return text
+    .replace(/^((?:redis|server)_mode):(?:standalone|cluster)\r$/m, `$1:${cluster ? 'cluster' : 'standalone'}\r`)
+    .replace(/^cluster_enabled:[01]\r$/m, `cluster_enabled:${cluster ? 1 : 0}\r`)
 }
 
 class InfoWaiter extends ReplySlot implements Waiter {
@@ -50,9 +53,13 @@ class InfoWaiter extends ReplySlot implements Waiter {
     if (!ended) return
     const bytes = Buffer.concat(this.#pieces)
     const reply = decodeReply(bytes).value
-    const text =
-      Buffer.isBuffer(reply) && !isReplyError(reply) && this.#extended ? `${reply}\r\n${ferrySection(this.#session)}` : null
-    const out = text === null ? bytes : encodeText(this.#session, text)
+    const session = this.#session
+    let out: Buffer = bytes
+    if (Buffer.isBuffer(reply) && !isReplyError(reply)) {
+      const text = withMode(reply.toString('latin1'), session.shared.cluster !== null)
+      const behind = this.#extended ? `\r\n${ferrySection(session)}` : ''
+      out = encodeText(Buffer.concat([Buffer.from(text, 'latin1'), Buffer.from(behind)]), session.protocol)
+    }
     this.#session.replies.deliver(this, out, 0, out.length, true)
   }
 

@@ -3,15 +3,17 @@ import { type ArgView, argBytes, argInteger } from '../commands/arg-view.ts'
 import type { CommandSpec } from '../commands/spec.ts'
 import type { Frame, Sent } from '../dispatch/frame.ts'
 import { encodeBulk, encodeError, replies } from '../resp/encode.ts'
-import { answer, refusalOf, withAuthority } from './answers.ts'
+import { answer, refusalOf, refusalOutside, withAuthority } from './answers.ts'
 import { handleClient } from './client-command.ts'
 import type { ClientSession } from './client-session.ts'
+import { handleCluster, isClusterCommand } from './cluster-command.ts'
 import { authenticate, hello } from './identity.ts'
 import { askInfo } from './info.ts'
 import { pingWhileSubscribed } from './subscribe-command.ts'
 import { endTracking } from './tracking-command.ts'
 
 export function handleLocal(session: ClientSession, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
+  if (isClusterCommand(spec)) return handleCluster(session, spec, args)
   const refusal = refusalOf(spec, args)
   if (refusal !== null) return answer(session, refusal)
   if (spec.name === 'quit') {
@@ -32,7 +34,7 @@ export function handleLocal(session: ClientSession, spec: CommandSpec, args: Arg
       case 'echo':
         return answer(session, encodeBulk(argBytes(args, 1)))
       case 'select':
-        return select(session, args)
+        return select(session, spec, args)
       case 'info':
         return askInfo(session, args, frame)
       default:
@@ -55,9 +57,11 @@ function endStreams(session: ClientSession): void {
   session.shared.monitors.remove(session)
 }
 
-function select(session: ClientSession, args: ArgView): Sent {
+function select(session: ClientSession, spec: CommandSpec, args: ArgView): Sent {
   const db = argInteger(args, 1)
   if (Number.isNaN(db)) return answer(session, encodeError('ERR value is not an integer or out of range'))
+  const outside = refusalOutside(session, spec, [db])
+  if (outside !== null) return answer(session, outside)
   const verdict = session.shared.databases.verdict(db, session)
   if (verdict === null) return 'parked'
   if (verdict !== 'ok') return answer(session, encodeError(verdict))

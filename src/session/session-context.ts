@@ -9,6 +9,7 @@ import type { RequestLimits } from '../resp/request-scanner.ts'
 import type { ClientFacts } from './client-facts.ts'
 import type { ClientPause } from './client-pause.ts'
 import type { BlockedWait, ReplicaWait } from './client-waits.ts'
+import type { ClusterView } from './cluster-view.ts'
 import type { DatabaseCheck } from './database-check.ts'
 import type { Monitors } from './monitor.ts'
 import type { MultiCheck } from './multi-check.ts'
@@ -44,6 +45,8 @@ export interface SessionContext {
   readonly requestLimits: RequestLimits & { readonly queryBufferBytes: number }
   readonly trackings: TrackingRegistry
   readonly pauses: ClientPause
+  /** What clients are shown in cluster mode; null = it is off. */
+  readonly cluster: ClusterView | null
   /** Names of refused commands that are carried all the same. */
   readonly allowed: ReadonlySet<string>
   /** Every open session, by id. */

@@ -11,8 +11,9 @@ import { type DbKey, framesIn, keysOf } from '../dispatch/command-keys.ts'
 import type { Frame, Sent } from '../dispatch/frame.ts'
 import { wireError } from '../errors.ts'
 import { encodeError, replies } from '../resp/encode.ts'
-import { answer, refusalAtDoor, refusalOf, withAuthority, wrongArity } from './answers.ts'
+import { answer, refusalAtDoor, refusalOf, refusalOutside, withAuthority, wrongArity } from './answers.ts'
 import type { ClientSession } from './client-session.ts'
+import { isClusterAnswer } from './cluster-command.ts'
 import { outOfRange } from './database-check.ts'
 import { handleLocal } from './local-commands.ts'
 import { rehearse } from './rehearsal.ts'
@@ -209,8 +210,14 @@ export function queueCommand(session: ClientSession, open: Transaction, spec: Co
     session.shared.core.counters.clientError('unsupported')
     return answer(session, refusal)
   }
-  if (spec.name === 'select') return queueSelect(session, open, spec, args, frame)
-  const verdict = session.shared.databases.verdictOn(namedDbs(spec, args), session)
+  if (spec.name === 'select' && session.shared.cluster === null) return queueSelect(session, open, spec, args, frame)
+  const databases = namedDbs(spec, args)
+  const outside = refusalOutside(session, spec, databases)
+  if (outside !== null) {
+    open.fail()
+    return answer(session, outside)
+  }
+  const verdict = session.shared.databases.verdictOn(databases, session)
   if (verdict === null) return 'parked'
   if (verdict !== 'ok') {
     // Its key could never be copied there; and a SELECT that fails would cut the lane that everybody shares.
@@ -224,7 +231,7 @@ export function queueCommand(session: ClientSession, open: Transaction, spec: Co
       () => open.fail(),
     )
   }
-  return queue(session, open, spec, copyOf(frame), isLocal(spec))
+  return queue(session, open, spec, copyOf(frame), isLocal(session, spec))
 }
 
 /** Queued where the server would queue it. */
@@ -263,7 +270,12 @@ function queueSelect(session: ClientSession, open: Transaction, spec: CommandSpe
   return sent
 }
 
-const isLocal = ({ name }: CommandSpec): boolean => name === 'hello' || answeredHere.has(name)
+/** In cluster mode a SELECT leads nowhere else, and what it says is not what the server would. */
+const isLocal = ({ shared }: ClientSession, spec: CommandSpec): boolean =>
+  spec.name === 'hello' ||
+  answeredHere.has(spec.name) ||
+  isClusterAnswer(spec) ||
+  (spec.name === 'select' && shared.cluster !== null)
 
 /** HELLO that leaves the user and the protocol as they are: every other reply of EXEC is in that protocol. What is wrong it says itself. */
 function onlyGreets({ protocol }: ClientSession, args: ArgView): boolean {
@@ -277,7 +289,10 @@ function namesUser(args: ArgView): boolean {
 }
 
 function refusalInside(session: ClientSession, spec: CommandSpec, args: ArgView): Buffer | null {
-  const carried = spec.name === 'hello' ? onlyGreets(session, args) : passedOn.has(spec.name) || answeredHere.has(spec.name)
+  const carried =
+    spec.name === 'hello'
+      ? onlyGreets(session, args)
+      : passedOn.has(spec.name) || answeredHere.has(spec.name) || isClusterAnswer(spec)
   if (spec.kind === Kind.Session && !carried)
     return wireError('unsupported', `'${spec.name.replace('|', ' ')}' inside MULTI is not carried; send it before MULTI`)
   if (spec.kind === Kind.PubSub) return wireError('unsupported', `'${spec.name}' inside MULTI is not carried; send it on its own`)

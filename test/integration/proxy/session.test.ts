@@ -214,7 +214,6 @@ describe('what Ferry does not carry', () => {
     'DEBUG SLEEP 0',
     'CONFIG SET maxmemory 0',
     'MIGRATE 127.0.0.1 1 k 0 1',
-    'CLUSTER SLOTS',
     'SAVE',
   ])('%s is refused in words that say so, and the connection goes on', async (line) => {
     const client = await connect()
