@@ -9,6 +9,7 @@ import type { configSchema } from '../../src/config/schema.ts'
 import type { MigrationAnswer, StatusDocument, TrafficPatch } from '../../src/control/schemas.ts'
 import { compareServers } from '../../src/demo/compare.ts'
 import { type Safety, unsafeSwitches } from '../../src/process/unsafe.ts'
+import { atEnd } from './at-end.ts'
 import { freePort } from './redis-server.ts'
 import { until } from './wait.ts'
 
@@ -27,7 +28,7 @@ const startLimitMs = 15_000
 const startsMax = 3
 
 const running = new Set<ChildProcess>()
-process.once('exit', () => {
+atEnd(() => {
   for (const child of running) child.kill('SIGKILL')
 })
 

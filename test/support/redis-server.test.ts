@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { Redis } from 'ioredis'
@@ -65,6 +67,18 @@ test('kill9 ends it at once; another can take its port', async () => {
   await expect(client.ping()).rejects.toThrow()
   const again = await start({ port: server.port })
   expect(await again.client().ping()).toBe('PONG')
+})
+
+test.each(['SIGTERM', 'SIGINT'] as const)('does not outlive a process that %s ends', async (signal) => {
+  const module = new URL('./redis-server.ts', import.meta.url).href
+  const script = `const { startRedis } = await import('${module}'); const { pid } = await startRedis(); console.log(pid); setInterval(() => {}, 1e6)`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = (await once(child.stdout, 'data')) as [Buffer]
+  const pid = Number(line.toString())
+  expect(alive(pid)).toBe(true)
+  child.kill(signal)
+  expect(await once(child, 'exit')).toEqual([null, signal])
+  await until(() => !alive(pid), { what: 'the server to end' })
 })
 
 test('says what the server said when it does not start', async () => {

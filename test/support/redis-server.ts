@@ -7,6 +7,7 @@ import { connect, createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis, type RedisOptions } from 'ioredis'
+import { atEnd } from './at-end.ts'
 import { until } from './wait.ts'
 
 export interface RedisServer {
@@ -84,7 +85,7 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<Redis
 }
 
 const running = new Map<ChildProcess, string>()
-process.once('exit', () => {
+atEnd(() => {
   for (const [child, dir] of running) {
     child.kill('SIGKILL')
     rmSync(dir, { recursive: true, force: true })
