@@ -67,6 +67,7 @@ export async function startFerry(config: Config): Promise<Ferry> {
     parts.scripts.watch.close()
     parts.keyWatch.stop()
     lanes.stop()
+    parts.behind.stop()
     // What the end of the lanes cut off puts its keys into the journal a moment later.
     await new Promise((resolve) => setImmediate(resolve))
     core.journal.save()

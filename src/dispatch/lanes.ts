@@ -11,6 +11,7 @@ import type { Credentials } from '../upstream/handshake.ts'
 import { ContextRefused, Lane, type LaneOwner } from '../upstream/lane.ts'
 import { PinnedPool } from '../upstream/pinned-pool.ts'
 import type { Turn } from '../upstream/turn.ts'
+import { framesIn, keysOf, specOf } from './command-keys.ts'
 import type { Core } from './core.ts'
 import { FormerConnections } from './former-connections.ts'
 import { LanePair } from './lane-pair.ts'
@@ -203,15 +204,42 @@ export class Lanes implements LaneOwner {
   /** A server that was started anew may have lost anything; its connections do not tell. */
   #noticeRestart({ side, runId }: Lane): void {
     const known = this.#runIds[side]
-    const core = this.#core
     if (runId === null || runId === known) return
     this.#runIds[side] = runId
-    if (known !== null && core?.traffic.mirrored) {
-      this.#events.record('side', `${side} was restarted`, { data: { authority: core.traffic.authority } })
-      core.journal.distrust(side)
-      core.doubtAll(`${side} was restarted and may have lost data`, side === core.traffic.authority)
-    }
+    if (known !== null) this.#distrust(side, 'was restarted')
     this.startSeen(this.#runIds)
+  }
+
+  /** One of the servers behind a side lost what it had, or may have; the lanes to the others stayed up. */
+  lostData(side: Side, runId: string, reason: string): void {
+    this.#runIds[side] = runId
+    this.#distrust(side, `lost data: ${reason}`)
+    this.startSeen(this.#runIds)
+  }
+
+  #distrust(side: Side, what: string): void {
+    const core = this.#core
+    if (!core?.traffic.mirrored) return
+    this.#events.record('side', `${side} ${what}`, { data: { authority: core.traffic.authority } })
+    core.journal.distrust(side)
+    core.doubtAll(`${side} ${what} and may have lost data`, side === core.traffic.authority)
+  }
+
+  /** Both sides have to agree on its keys again. */
+  laneReordered(lane: Lane, frame: Buffer, db: number): void {
+    const core = this.#core
+    if (!core?.traffic.mirrored) return
+    for (const args of framesIn(frame, 0, frame.length)) {
+      for (const { db: at, key } of keysOf(specOf(args), args, db) ?? []) {
+        core.counters.journal.marks++
+        core.journal.mark(
+          at,
+          Buffer.from(key),
+          core.traffic.authority,
+          `${lane.side} ran it out of order: its slot was on the way`,
+        )
+      }
+    }
   }
 
   laneDown(lane: Lane, error: Error): void {
@@ -272,7 +300,7 @@ export class Lanes implements LaneOwner {
       if (lane.side !== follower || lane.inFlight === 0 || lane.paused || !lane.up) continue
       lane.noteWritten()
       if (nowMs - lane.progressMs > this.#followerTimeoutMs) {
-        lane.fail(new Error(`no answer within ${this.#followerTimeoutMs} ms`))
+        lane.stalled(new Error(`no answer within ${this.#followerTimeoutMs} ms`))
       }
     }
   }

@@ -1,5 +1,6 @@
 /** The mover without a proxy: the same lanes, copier, job and healing, with nobody else on the lanes. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { hearOfLosses, sidesBehind } from '../cluster/sides.ts'
 import { allCommands } from '../commands/catalogue.ts'
 import { Core } from '../dispatch/core.ts'
 import { Journal } from '../dispatch/journal.ts'
@@ -57,7 +58,13 @@ export async function standAlone(endpoints: Readonly<Record<Side, Endpoint>>, st
     events,
     limits: limitDefaults,
   })
-  const lanes = new Lanes(endpoints, turn, events, limitDefaults.followerTimeoutMs)
+  const behind = sidesBehind(endpoints, turn)
+  const lanes = new Lanes(
+    { source: behind.source.endpoint, target: behind.target.endpoint },
+    turn,
+    events,
+    limitDefaults.followerTimeoutMs,
+  )
   const copier = new Copier(core, lanes)
   const job = new MoverJob(core, lanes, copier, store, unattended)
   const healer = new Healer(core, lanes, copier, store, job.standstill)
@@ -65,8 +72,10 @@ export async function standAlone(endpoints: Readonly<Record<Side, Endpoint>>, st
     healer.stop()
     job.brake.stop()
     lanes.stop()
+    behind.stop()
     store.close()
   }
+  hearOfLosses(behind, lanes)
   lanes.start(core)
   healer.start()
   job.brake.start()

@@ -1,4 +1,6 @@
 /** Everything that one Ferry process is made of, put together. No behaviour: what each part does is in its own file. */
+
+import { hearOfLosses, type SidesBehind, sidesBehind } from '../cluster/sides.ts'
 import { allowableName, allowableNames, isAllowable } from '../commands/allowances.ts'
 import { allCommands } from '../commands/catalogue.ts'
 import { endpointOf } from '../config/load.ts'
@@ -47,6 +49,7 @@ export interface Parts {
   readonly store: Store
   readonly core: Core
   readonly lanes: Lanes
+  readonly behind: SidesBehind
   readonly intents: Intents | null
   readonly keyWatch: KeyWatch
   readonly scripts: ScriptPath
@@ -61,10 +64,11 @@ export interface Parts {
 
 /** @throws FerryError where the state file or an address cannot be used. */
 export function buildParts(config: Config, infoRows: (parts: Parts) => readonly string[]): Parts {
-  const endpoints = { source: endpointOf(config.source), target: endpointOf(config.target) }
   const store = openStore(config.state)
   const record = loadMigration(store) ?? firstRecord(config)
   const turn = new Turn()
+  const behind = sidesBehind({ source: endpointOf(config.source), target: endpointOf(config.target) }, turn)
+  const endpoints = { source: behind.source.endpoint, target: behind.target.endpoint }
   const board = new OrderBoard()
   const events = new EventLog({
     restored: [...store.loadEvents(0, eventsKept)],
@@ -85,6 +89,7 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
   turn.onTurn = (tookMs) => core.latencies.added.record(tookMs * 1000)
   const lanes = new Lanes(endpoints, turn, events, config.limits.followerTimeoutMs)
   rememberStarts(lanes, store)
+  hearOfLosses(behind, lanes)
   const intents = intentsOf(config.state, core, lanes, store)
   const copier = new Copier(core, lanes, isSafe('hold'))
   const job = new MoverJob(core, lanes, copier, store, config.mover)
@@ -119,6 +124,7 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
     store,
     core,
     lanes,
+    behind,
     intents,
     keyWatch: keyWatchOf(core, lanes),
     scripts,

@@ -3,6 +3,7 @@ import assert from 'node:assert'
 import { Redis } from 'ioredis'
 import { FerryError } from '../errors.ts'
 import type { Endpoint } from './endpoint.ts'
+import { connectorTo } from './wire-stream.ts'
 
 /** A command that takes longer is rejected: its outcome is then unknown. */
 const commandTimeoutMs = 15_000
@@ -19,6 +20,7 @@ const endpoints = new WeakMap<Redis, Endpoint>()
  */
 export function createClient(endpoint: Endpoint, purpose: string): Redis {
   const client = new Redis({
+    ...(endpoint.dial === null ? {} : { Connector: connectorTo(endpoint, endpoint.dial) }),
     ...(endpoint.kind === 'unix' ? { path: endpoint.path } : { host: endpoint.host, port: endpoint.port }),
     ...(endpoint.tls === null ? {} : { tls: endpoint.tls }),
     ...(endpoint.password === null

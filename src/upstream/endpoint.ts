@@ -1,6 +1,7 @@
-/** Where one side is and how to get in: the one parser of redis://, rediss:// and unix:// addresses. */
+/** Where one side is and how to get in: the one parser of addresses. */
 import { readFileSync } from 'node:fs'
 import { FerryError } from '../errors.ts'
+import type { Dial } from './wire.ts'
 
 /** File paths, as the configuration gives them; Buffers are taken as they are. */
 export interface EndpointTlsOptions {
@@ -22,8 +23,8 @@ export interface EndpointTls {
 }
 
 export interface Endpoint {
-  readonly kind: 'tcp' | 'tls' | 'unix'
-  /** Without brackets for IPv6; empty for a unix socket. */
+  readonly kind: 'tcp' | 'tls' | 'unix' | 'cluster' | 'sentinel'
+  /** Without brackets for IPv6; empty for a unix socket. Of a cluster or of Sentinels, that of the first one named. */
   readonly host: string
   /** 0 for a unix socket. */
   readonly port: number
@@ -32,15 +33,24 @@ export interface Endpoint {
   readonly username: string | null
   readonly password: string | null
   readonly db: number
-  /** Set exactly when kind is `tls`. */
+  /** Set when kind is `tls`, and where the servers of a cluster, or those that Sentinels name, are reached that way. */
   readonly tls: EndpointTls | null
   /** For logs, status and messages; holds no secret. */
   readonly redacted: string
+  /** The servers named, with the same credentials and TLS; empty unless kind is `cluster` or `sentinel`. */
+  readonly seeds: readonly Endpoint[]
+  /** The name under which the Sentinels know the primary; empty unless kind is `sentinel`. */
+  readonly service: string
+  /** How to get there, where a socket alone does not lead there; set by whoever knows the servers. */
+  readonly dial: Dial | null
 }
 
 const defaultPort = 6379
 const queryOptions = ['db', 'username', 'password', 'ca', 'cert', 'key', 'servername', 'rejectUnauthorized']
-const notYet = ['redis-cluster', 'rediss-cluster', 'redis-sentinel', 'rediss-sentinel']
+const defaultSentinelPort = 26_379
+const schemes = 'redis://, rediss://, unix://, redis-cluster://, rediss-cluster://, redis-sentinel:// or rediss-sentinel://'
+/** What only an address of one server has. */
+const single = { seeds: [], service: '', dial: null } as const
 
 /** Hides the password of every URL in a text, whether it stands before the `@` or in a `password=` option. */
 export function redactUrls(text: string): string {
@@ -51,21 +61,27 @@ export function redactUrls(text: string): string {
 
 /**
  * Options in the query string count less than `tlsOptions`.
- * @throws FerryError `invalid-config` for a malformed address or an unreadable TLS file, `unsupported` for cluster and Sentinel addresses.
+ * @throws FerryError `invalid-config` for a malformed address or an unreadable TLS file.
  */
 export function parseEndpoint(url: string, tlsOptions: EndpointTlsOptions = {}): Endpoint {
   const scheme = /^([a-z][a-z0-9+-]*):\/\//i.exec(url)?.[1]?.toLowerCase()
-  if (scheme === undefined) throw invalid(url, 'expected redis://, rediss:// or unix://')
-  if (notYet.includes(scheme)) {
-    throw new FerryError(
-      'unsupported',
-      `${scheme}:// addresses are not supported yet: give the address of one server (${redactUrls(url)})`,
-    )
-  }
+  if (scheme === undefined) throw invalid(url, `expected ${schemes}`)
   const parts = split(url, url.slice(scheme.length + 3))
-  if (scheme === 'unix') return unixEndpoint(url, parts, tlsOptions)
-  if (scheme === 'redis' || scheme === 'rediss') return tcpEndpoint(url, scheme, parts, tlsOptions)
-  throw invalid(url, `unknown scheme ${scheme}://, expected redis://, rediss:// or unix://`)
+  switch (scheme) {
+    case 'unix':
+      return unixEndpoint(url, parts, tlsOptions)
+    case 'redis':
+    case 'rediss':
+      return tcpEndpoint(url, scheme, parts, tlsOptions)
+    case 'redis-cluster':
+    case 'rediss-cluster':
+      return clusterEndpoint(url, scheme, parts, tlsOptions)
+    case 'redis-sentinel':
+    case 'rediss-sentinel':
+      return sentinelEndpoint(url, scheme, parts, tlsOptions)
+    default:
+      throw invalid(url, `unknown scheme ${scheme}://, expected ${schemes}`)
+  }
 }
 
 interface Parts {
@@ -128,7 +144,18 @@ function unixEndpoint(url: string, parts: Parts, tlsOptions: EndpointTlsOptions)
   const path = decode(url, parts.path)
   const db = databaseOf(url, parts.query.get('db') ?? '')
   const redacted = `unix://${redactedCredentials(parts)}${path}${db === 0 ? '' : `?db=${db}`}`
-  return { kind: 'unix', host: '', port: 0, path, username: parts.username, password: parts.password, db, tls: null, redacted }
+  return {
+    kind: 'unix',
+    host: '',
+    port: 0,
+    path,
+    username: parts.username,
+    password: parts.password,
+    db,
+    tls: null,
+    redacted,
+    ...single,
+  }
 }
 
 function tcpEndpoint(url: string, scheme: 'redis' | 'rediss', parts: Parts, tlsOptions: EndpointTlsOptions): Endpoint {
@@ -150,7 +177,56 @@ function tcpEndpoint(url: string, scheme: 'redis' | 'rediss', parts: Parts, tlsO
     db,
     tls: scheme === 'redis' ? null : tlsOf(url, host, parts, tlsOptions),
     redacted: `${scheme}://${redactedCredentials(parts)}${shownHost}:${port}/${db}`,
+    ...single,
   }
+}
+
+/** A cluster's databases are chosen by SELECT where it has several; the address begins in the first. */
+function clusterEndpoint(url: string, scheme: string, parts: Parts, tlsOptions: EndpointTlsOptions): Endpoint {
+  if (parts.path.length > 1 || parts.query.has('db')) throw invalid(url, 'a cluster address names no database')
+  const secure = scheme.startsWith('rediss')
+  const seeds = seedsOf(url, parts, defaultPort, secure, tlsOptions)
+  return several('cluster', url, seeds, '', 0, `${scheme}://${redactedCredentials(parts)}${parts.authority}`)
+}
+
+function sentinelEndpoint(url: string, scheme: string, parts: Parts, tlsOptions: EndpointTlsOptions): Endpoint {
+  const [, name = '', db = '', ...rest] = parts.path.split('/')
+  if (name === '' || rest.length > 0) throw invalid(url, 'expected the name of the primary behind the Sentinels, as in /mymaster')
+  const secure = scheme.startsWith('rediss')
+  const seeds = seedsOf(url, parts, defaultSentinelPort, secure, tlsOptions)
+  const number = databaseOf(url, db || (parts.query.get('db') ?? ''))
+  const redacted = `${scheme}://${redactedCredentials(parts)}${parts.authority}/${name}${number === 0 ? '' : `/${number}`}`
+  return several('sentinel', url, seeds, decode(url, name), number, redacted)
+}
+
+function seedsOf(url: string, parts: Parts, port: number, secure: boolean, tlsOptions: EndpointTlsOptions): Endpoint[] {
+  return parts.authority.split(',').map((authority) => {
+    const named = /:\d+$/.test(authority) ? authority : `${authority}:${port}`
+    const query = new Map([...parts.query].filter(([name]) => name !== 'db'))
+    return tcpEndpoint(url, secure ? 'rediss' : 'redis', { ...parts, authority: named, path: '', query }, tlsOptions)
+  })
+}
+
+function several(
+  kind: 'cluster' | 'sentinel',
+  url: string,
+  seeds: readonly Endpoint[],
+  service: string,
+  db: number,
+  redacted: string,
+): Endpoint {
+  const [first] = seeds
+  if (first === undefined) throw invalid(url, 'expected at least one host:port')
+  return { ...first, kind, db, seeds, service, redacted }
+}
+
+/** Another server like this one: same credentials, same TLS. */
+export function endpointAt(like: Endpoint, host: string, port: number): Endpoint {
+  const shown = host.includes(':') ? `[${host}]` : host
+  const tls =
+    like.tls === null ? null : { ...like.tls, servername: like.tls.servername === like.host ? host : like.tls.servername }
+  const redacted = `${tls === null ? 'redis' : 'rediss'}://${shown}:${port}`
+  return { ...like, ...single, kind: tls === null ? 'tcp' : 'tls', host, port, path: '', db: 0, tls, redacted }
 }
 
 function hostAndPort(url: string, authority: string): { host: string; port: number } {

@@ -5,18 +5,18 @@
  * After a loss the lane reconnects by itself. The new connection first kills the old one on the server (fence.ts), so nothing
  * that was sent before can still run once the lane is up again.
  */
-import type { Socket } from 'node:net'
 import { type ServerName, unnamedServer } from '../commands/server-name.ts'
 import { encodeCommand } from '../resp/encode.ts'
 import { ReplyKind, ReplyScanner } from '../resp/reply-scanner.ts'
 import type { Side } from '../routing/modes.ts'
-import { openSocket } from './connect.ts'
+import { openWire } from './connect.ts'
 import type { Endpoint } from './endpoint.ts'
 import { Fence, type FormerConnection, fenceFor, unfencedWaitMs } from './fence.ts'
 import { authOf, ClockWaiter, type Credentials, Handshake, type HandshakeResult } from './handshake.ts'
 import { Outbox } from './outbox.ts'
 import type { Flushable, Turn } from './turn.ts'
-import { type ReplyLane, type Waiter, WaiterRing } from './waiter.ts'
+import { type ReplyLane, unheard, type Waiter, WaiterRing } from './waiter.ts'
+import { isLostReply, type Wire } from './wire.ts'
 
 export interface LaneOwner {
   /** Connected, admitted or not (`lane.admitted`). */
@@ -25,6 +25,8 @@ export interface LaneOwner {
   laneDown(lane: Lane, error: Error): void
   /** A whole push (`>…`), which only a lane in protocol 3 gets. The bytes are the owner's. Without this, pushes are dropped. */
   lanePush?(lane: Lane, push: Buffer): void
+  /** Of several servers, one ran this command later than what was sent behind it. */
+  laneReordered?(lane: Lane, frame: Buffer, db: number): void
 }
 
 const stageBytes = 65_536
@@ -60,8 +62,6 @@ export class Lane implements Flushable, ReplyLane {
   connections = 0
   /** Commands sent and not answered. */
   inFlight = 0
-  /** A connection went with commands on it, and the one after it has not killed it yet: the server may still run them. */
-  orphaned = false
   /** When a reply last came, or the lane last went from idle to busy; turn clock. */
   progressMs = 0
   /** Told of every connection before anything is sent on it but its handshake. Siblings have it, too. */
@@ -74,7 +74,7 @@ export class Lane implements Flushable, ReplyLane {
   #credentials: Credentials
   #turn: Turn
   #owner: LaneOwner
-  #socket: Socket | null = null
+  #socket: Wire | null = null
   #ring = new WaiterRing()
   #scanner = new ReplyScanner()
   #outbox = new Outbox(stageBytes)
@@ -88,6 +88,7 @@ export class Lane implements Flushable, ReplyLane {
   /** The last connection that was in use; null = there was none. */
   #former: FormerConnection | null = null
   #written = 0
+  #orphaned = false
   #attempt = 0
   #closed = false
   #whileBusy = false
@@ -131,6 +132,11 @@ export class Lane implements Flushable, ReplyLane {
     return this.#closed
   }
 
+  /** A connection went with commands on it, and the one after it has not killed it yet: the server may still run them. */
+  get orphaned(): boolean {
+    return this.#orphaned || (this.#socket?.several?.orphaned ?? false)
+  }
+
   get bufferedBytes(): number {
     return this.#outbox.pendingBytes + (this.#socket?.writableLength ?? 0)
   }
@@ -141,8 +147,13 @@ export class Lane implements Flushable, ReplyLane {
 
   connect(): void {
     if (this.#closed || this.#socket !== null) return
-    const socket = openSocket(
+    const socket = openWire(
       this.endpoint,
+      {
+        credentials: this.#credentials,
+        whileBusy: this.#whileBusy,
+        reordered: (frame, context) => this.#owner.laneReordered?.(this, frame, contextDb(context)),
+      },
       () => this.#shakeHands(socket),
       (chunk) => socket === this.#socket && this.#onData(chunk),
     )
@@ -246,7 +257,7 @@ export class Lane implements Flushable, ReplyLane {
     this.#timer = null
     if (socket === null) return
     this.#socket = null
-    if (this.up && this.inFlight > 0) this.orphaned = true
+    if (this.up && this.inFlight > 0) this.#orphaned = true
     this.up = false
     this.tried = true
     this.lastError = error.message
@@ -260,6 +271,12 @@ export class Lane implements Flushable, ReplyLane {
     if (this.#closed) return
     const backoffMs = Math.min(backoffMaxMs, backoffMinMs * 2 ** this.#attempt++) * (0.5 + Math.random() / 2)
     this.#timer = setTimeout(() => this.connect(), backoffMs)
+  }
+
+  /** No reply for too long. Where the lane leads to several servers, the others go on. */
+  stalled(error: Error): void {
+    if (this.#socket?.several?.stalled(error)) this.progressMs = this.#turn.nowMs
+    else this.fail(error)
   }
 
   #loseAll(): void {
@@ -279,13 +296,13 @@ export class Lane implements Flushable, ReplyLane {
     for (const drain of drains) drain.done(false)
   }
 
-  #shakeHands(socket: Socket): void {
+  #shakeHands(socket: Wire): void {
     if (socket !== this.#socket) return
     const handshake = new Handshake(this.#credentials, (result) => this.#greeted(socket, result), this.#whileBusy)
     this.send(handshake.frame, 0, handshake.frame.length, handshake, handshake.count)
   }
 
-  #greeted(socket: Socket, result: HandshakeResult): void {
+  #greeted(socket: Wire, result: HandshakeResult): void {
     if (socket !== this.#socket) return
     if (result.fault !== null) {
       this.fail(new Error(result.fault))
@@ -323,12 +340,14 @@ export class Lane implements Flushable, ReplyLane {
   #opened(result: HandshakeResult): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
-    this.#former = { clientId: result.clientId, runId: result.runId }
+    // Several servers are not started as one: whether they still have the former connections does not follow from what they are now.
+    const runId = this.#socket?.several === undefined ? result.runId : null
+    this.#former = { clientId: result.clientId, runId }
     this.#attempt = 0
     this.connections++
     this.up = true
     this.tried = true
-    this.orphaned = false
+    this.#orphaned = false
     this.opened?.(this)
     this.#owner.laneUp(this)
   }
@@ -376,7 +395,13 @@ export class Lane implements Flushable, ReplyLane {
         }
         if (sums) this.#addUp(chunk, start, position, wasMid)
         if (!scanner.done) break
-        if (scanner.kind === ReplyKind.error || scanner.kind === ReplyKind.bulkError) this.errors++
+        if (scanner.kind === ReplyKind.error || scanner.kind === ReplyKind.bulkError) {
+          if (start === 0 && this.#socket?.several !== undefined && isLostReply(chunk)) {
+            this.#loseRest(waiter, left)
+            return
+          }
+          this.errors++
+        }
         left--
       } while (left > 0 && position < end)
       if (scanner.kind === ReplyKind.push) continue
@@ -388,6 +413,16 @@ export class Lane implements Flushable, ReplyLane {
       waiter.take(this, chunk, from, position, left === 0)
       if (this.#socket === null) return
     }
+  }
+
+  /** One of several servers was lost: whoever waits for its reply gets none any more, though later ones may still come. */
+  #loseRest(waiter: Waiter, left: number): void {
+    this.#left = left - 1
+    if (left === 1) {
+      this.inFlight -= this.#ring.firstCount
+      this.#ring.shift()
+    } else this.#ring.replaceFirst(unheard)
+    waiter.lost(this, left, false)
   }
 
   /** A push between two replies is none of them: what came before it is handed over first. */

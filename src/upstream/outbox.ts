@@ -3,7 +3,7 @@
  * copied together, because a copy of some bytes is cheaper than an entry in a scatter list; large ones are handed over as they are.
  * A slice given here must not change until it is flushed and written.
  */
-import type { Socket } from 'node:net'
+import type { Wire } from './wire.ts'
 
 const copyBytesMax = 2048
 
@@ -35,7 +35,7 @@ export class Outbox {
     this.#runEnd = end
   }
 
-  flush(socket: Socket): void {
+  flush(socket: Wire): void {
     const run = this.#run
     if (this.pendingBytes === 0) return
     this.pendingBytes = 0
@@ -60,7 +60,7 @@ export class Outbox {
     this.#stageFrom = this.#stageTo
   }
 
-  #writePieces(socket: Socket): void {
+  #writePieces(socket: Wire): void {
     const pieces = this.#pieces
     if (pieces.length === 1) socket.write(pieces[0] as Buffer)
     else {

@@ -33,14 +33,17 @@ export class Turn {
     return this.nowMs
   }
 
+  /** What a flush makes due leaves in the same turn: a lane to several servers writes to theirs. */
   #flush(): void {
-    const due = this.#due
-    this.#due = this.#spare
-    this.#scheduled = false
     this.first?.flush()
-    for (let i = 0; i < due.length; i++) (due[i] as Flushable).flush()
-    due.length = 0
-    this.#spare = due
+    while (this.#due.length > 0) {
+      const due = this.#due
+      this.#due = this.#spare
+      for (let i = 0; i < due.length; i++) (due[i] as Flushable).flush()
+      due.length = 0
+      this.#spare = due
+    }
+    this.#scheduled = false
     this.onTurn(performance.now() - this.#beganMs)
   }
 }

@@ -58,6 +58,10 @@ export class WaiterRing {
     return this.#counts[this.head & this.#mask] as number
   }
 
+  replaceFirst(waiter: Waiter): void {
+    this.#waiters[this.head & this.#mask] = waiter
+  }
+
   shift(): void {
     this.#waiters[this.head & this.#mask] = null
     this.head++

@@ -1,0 +1,332 @@
+/**
+ * A cluster that looks like one server to the lane above: commands go to whoever serves their slot, replies come back in the order of the
+ * commands. One lane per primary, so commands on one key stay in order; a server that is lost takes only its own replies along.
+ *
+ * When slots change hands, nothing more is sent until every server has answered what it has: what one of them redirects then goes to the
+ * new one ahead of everything that came later.
+ */
+import { RequestReader } from '../resp/request-reader.ts'
+import { Found } from '../resp/request-scanner.ts'
+import type { Side } from '../routing/modes.ts'
+import type { SlotMap, SlotOwner } from '../routing/slot-map.ts'
+import { endpointAt } from '../upstream/endpoint.ts'
+import { Lane, type LaneOwner } from '../upstream/lane.ts'
+import type { Turn } from '../upstream/turn.ts'
+import type { DialOptions, Several, Wire } from '../upstream/wire.ts'
+import { Line, Place } from './line.ts'
+import type { MergeOwner } from './merged.ts'
+import { NodeLink } from './node-link.ts'
+import { Part, type PartOwner, type Refusal } from './part.ts'
+import { RequestRouter } from './request-router.ts'
+import { Rerouting } from './rerouting.ts'
+import type { Topology, TopologyListener } from './topology.ts'
+
+/** Replies that wait for an earlier one. Beyond that only the server that owes the first is read. */
+const heldBytesMax = 64 * 1024 * 1024
+/** Longer writes are kept as they are; shorter ones lie in a buffer that the writer uses again. */
+const copiedBytesMax = 65_536
+const anyLimits = { bulkBytes: 2 ** 31 - 1, argumentsMax: 2 ** 31 - 1, inlineBytes: 65_536 }
+
+interface Ends {
+  readonly connected: () => void
+  readonly take: (chunk: Buffer) => void
+}
+
+export class ClusterWire implements Wire, Several, LaneOwner, PartOwner, MergeOwner, TopologyListener {
+  readonly several: Several = this
+  readonly topology: Topology
+  readonly options: DialOptions
+  bytesWritten = 0
+  /** Pushes depend on what was sent on it: it does not outlive any of its servers. */
+  stateful = false
+  /** Sent to every server first, also to those that are found later. */
+  readonly sticky: Buffer[] = []
+  readonly #side: Side
+  readonly #turn: Turn
+  readonly #ends: Ends
+  readonly #links = new Map<string, NodeLink>()
+  readonly #byLane = new Map<Lane, NodeLink>()
+  readonly #line = new Line((bytes) => {
+    if (!this.#closed) this.#ends.take(bytes)
+  })
+  readonly #reader = new RequestReader(anyLimits, Number.MAX_SAFE_INTEGER)
+  readonly #router: RequestRouter
+  readonly #rerouting: Rerouting
+  #home: NodeLink | null = null
+  #map: SlotMap | null = null
+  #connected = false
+  #closed = false
+  #paused = false
+  #choked = false
+  #order = 0
+  #onError: (error: Error) => void = () => undefined
+
+  constructor(side: Side, topology: Topology, turn: Turn, options: DialOptions, ends: Ends) {
+    this.#side = side
+    this.topology = topology
+    this.#turn = turn
+    this.options = options
+    this.#ends = ends
+    this.#router = new RequestRouter(this)
+    this.#rerouting = new Rerouting(this)
+    topology.listen(this)
+    topology.whenReady(() => this.#begin())
+  }
+
+  get writableLength(): number {
+    let bytes = this.#rerouting.heldBytes
+    for (const link of this.#links.values()) bytes += link.lane.bufferedBytes + link.waitingBytes
+    return bytes
+  }
+
+  get orphaned(): boolean {
+    if (this.topology.fencing) return true
+    for (const link of this.#links.values()) if (link.lane.orphaned) return true
+    return false
+  }
+
+  get links(): Iterable<NodeLink> {
+    return this.#links.values()
+  }
+
+  write(bytes: Buffer): void {
+    if (this.#closed) return
+    this.bytesWritten += bytes.length
+    const reader = this.#reader
+    reader.push(bytes.length > copiedBytesMax ? bytes : Buffer.from(bytes))
+    for (;;) {
+      const found = reader.next()
+      if (found === Found.frame) {
+        const { scanner } = reader
+        this.#router.command(scanner, scanner.frameStart, scanner.position)
+      } else if (found === Found.large && reader.large !== null) this.#router.large(Buffer.concat(reader.large.pieces))
+      else if (found === Found.more) break
+      else {
+        this.broken(new Error(`what was to be sent is no command: ${reader.problem}`))
+        return
+      }
+    }
+    this.#router.flush()
+  }
+
+  cork(): void {}
+
+  uncork(): void {}
+
+  pause(): void {
+    this.#paused = true
+    for (const link of this.#links.values()) link.lane.pause()
+  }
+
+  resume(): void {
+    this.#paused = false
+    for (const link of this.#links.values()) link.lane.resume()
+  }
+
+  isPaused(): boolean {
+    return this.#paused
+  }
+
+  on(event: 'error' | 'close', listener: (error: Error) => void): void {
+    if (event === 'error') this.#onError = listener
+  }
+
+  /** What its servers may still run is ended there before another wire comes up. */
+  destroy(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.topology.forget(this)
+    for (const link of [...this.#links.values()]) this.#drop(link)
+  }
+
+  stalled(error: Error): boolean {
+    let slowest: NodeLink | null = null
+    for (const link of this.#links.values()) {
+      if (link.lane.inFlight > 0 && (slowest === null || link.lane.progressMs < slowest.lane.progressMs)) slowest = link
+    }
+    slowest?.lane.fail(error)
+    return slowest !== null
+  }
+
+  /** The next place in the order in which commands came. */
+  nextOrder(): number {
+    return ++this.#order
+  }
+
+  place(place: Place): void {
+    this.#line.push(place)
+  }
+
+  answer(bytes: Buffer): void {
+    const place = new Place()
+    this.#line.push(place)
+    this.#line.deliver(place, bytes, true)
+  }
+
+  /** To whoever serves its slot, in its turn. */
+  dispatch(part: Part): void {
+    if (this.#rerouting.holds(part)) return
+    const link = part.node === null ? this.linkFor(part.slot) : this.linkTo(part.node)
+    if (link === null) {
+      part.fail(unserved(part))
+      return
+    }
+    link.send(part)
+    if (this.#choked) this.#choke()
+  }
+
+  /** Null: nobody serves the slot. A negative one means any server. */
+  linkFor(slot: number): NodeLink | null {
+    if (slot < 0) return this.home()
+    const owner = this.#map?.ownerOf(slot) ?? null
+    return owner === null ? null : this.#linkOf(owner)
+  }
+
+  /** Null where that server is no primary any more. */
+  linkTo(id: string): NodeLink | null {
+    const owner = this.#map?.owners.find((known) => known.id === id)
+    return owner === undefined ? (this.#links.get(id) ?? null) : this.#linkOf(owner)
+  }
+
+  /** One that is up, always the same as long as it is. */
+  home(): NodeLink | null {
+    if (this.#home?.lane.up) return this.#home
+    for (const link of this.#links.values()) {
+      if (!link.lane.up) continue
+      this.#home = link
+      return link
+    }
+    return this.#home
+  }
+
+  /** To every primary; they are opened at the start. */
+  everyNode(): readonly SlotOwner[] {
+    return this.#map?.owners ?? []
+  }
+
+  /** A server that a redirection names, and that the map may not have yet. */
+  linkAt(host: string, port: number): NodeLink {
+    return this.#linkOf(this.topology.nodeAt(host, port))
+  }
+
+  /** Follows the map as it is now: servers that serve nothing any more are let go. */
+  followMap(): void {
+    this.#map = this.topology.map
+    const owners = new Set(this.everyNode().map(({ id }) => id))
+    for (const [id, link] of this.#links) if (!owners.has(id)) this.#drop(link)
+    for (const owner of this.everyNode()) this.#linkOf(owner)
+  }
+
+  mapChanged(): void {
+    if (this.stateful) this.broken(new Error('slots of the cluster changed hands'))
+    else if (this.#connected) this.#rerouting.begin(0)
+  }
+
+  deliver(part: Part, bytes: Buffer, ended: boolean): void {
+    this.#line.deliver(part, bytes, ended)
+    this.#choke()
+  }
+
+  merged(place: Place, reply: Buffer): void {
+    this.#line.deliver(place, reply, true)
+  }
+
+  redirected(part: Part, to: Refusal): boolean {
+    return !this.#closed && this.#rerouting.redirect(part, to)
+  }
+
+  splitOff(part: Part, index: number, to: Refusal): boolean {
+    if (this.#closed) return false
+    const { start, end } = part.commandAt(index)
+    const alone = new Part(this, part.order, part.slot, { buf: part.buf, start, end, count: 1 }, part.context)
+    alone.at = part.at
+    if (!this.#rerouting.redirect(alone, to)) return false
+    this.#line.insert(alone, part)
+    return true
+  }
+
+  broken(error: Error): void {
+    if (this.#closed) return
+    this.destroy()
+    this.#onError(error)
+  }
+
+  laneUp(lane: Lane): void {
+    const link = this.#byLane.get(lane)
+    if (link === undefined || this.#closed) return
+    if (link.missing) this.topology.missing(-1)
+    link.missing = false
+    if (this.#paused) lane.pause()
+    link.opened()
+    if (this.#connected) return
+    this.#connected = true
+    this.#home = link
+    this.#ends.connected()
+  }
+
+  laneDown(lane: Lane, error: Error): void {
+    const link = this.#byLane.get(lane)
+    if (link === undefined || this.#closed) return
+    if (!link.missing) this.topology.missing(1)
+    link.missing = true
+    if (this.#connected && this.stateful) this.broken(error)
+    void this.topology.refresh()
+  }
+
+  lanePush(lane: Lane, push: Buffer): void {
+    const link = this.#byLane.get(lane)
+    if (link === undefined || this.#closed) return
+    if (link !== this.#home && this.#router.isEcho(push)) return
+    // Never inside a reply: what is at the head of the line may be half out.
+    const place = new Place()
+    this.#line.interject(place)
+    this.#line.deliver(place, push, true)
+  }
+
+  #begin(): void {
+    if (this.#closed) return
+    this.#map = this.topology.map
+    for (const owner of this.everyNode()) this.#linkOf(owner)
+  }
+
+  #linkOf(node: Pick<SlotOwner, 'id' | 'host' | 'port'>): NodeLink {
+    const known = this.#links.get(node.id)
+    if (known !== undefined && known.node.host === node.host && known.node.port === node.port) return known
+    if (known !== undefined) this.#drop(known)
+    const endpoint = endpointAt(this.topology.endpoint, node.host, node.port)
+    const plain = new Lane(this.#side, endpoint, this.options.credentials, this.#turn, this)
+    const lane = this.options.whileBusy ? plain.siblingWhileBusy(this) : plain
+    const link = new NodeLink(node, lane, this.sticky)
+    this.#links.set(node.id, link)
+    this.#byLane.set(lane, link)
+    lane.connect()
+    return link
+  }
+
+  /** What it owes is lost, what waits for it is answered that it was not run. */
+  #drop(link: NodeLink): void {
+    const { lane, node } = link
+    this.#links.delete(node.id)
+    if (this.#home === link) this.#home = null
+    if (lane.clientId !== null && (lane.orphaned || (lane.up && lane.inFlight > 0))) this.topology.fence(node, lane.clientId)
+    if (link.missing) this.topology.missing(-1)
+    link.missing = false
+    link.close()
+    this.#byLane.delete(lane)
+  }
+
+  /** Beyond the limit only the server is read whose reply all others wait for. */
+  #choke(): void {
+    const choked = this.#line.heldBytes > (this.#choked ? heldBytesMax / 2 : heldBytesMax)
+    if (this.#paused || (!choked && !this.#choked)) return
+    this.#choked = choked
+    const first = this.#line.first
+    const owes = first instanceof Part ? first.at : null
+    for (const link of this.#links.values()) {
+      if (choked && first instanceof Part && link !== owes) link.lane.pause()
+      else if (link.lane.paused) link.lane.resume()
+    }
+  }
+}
+
+const unserved = ({ slot }: Part): Buffer => Buffer.from(`-CLUSTERDOWN Hash slot ${slot} is not served\r\n`)

@@ -1,0 +1,45 @@
+/** One command that several servers get, each the whole or its share of it, and the one reply made of theirs. */
+import { type Merge, mergeReplies } from '../routing/merge-nodes.ts'
+import { isLostReply } from '../upstream/wire.ts'
+import { Place } from './line.ts'
+import type { Part, PartOwner, Refusal } from './part.ts'
+
+export interface MergeOwner {
+  merged(place: Place, reply: Buffer): void
+  redirected(part: Part, to: Refusal): boolean
+  broken(error: Error): void
+}
+
+export class Merged extends Place implements PartOwner {
+  readonly #owner: MergeOwner
+  readonly #merge: Merge
+  readonly #replies: Buffer[] = []
+  #left: number
+
+  constructor(owner: MergeOwner, parts: number, merge: Merge) {
+    super()
+    this.#owner = owner
+    this.#left = parts
+    this.#merge = merge
+  }
+
+  deliver(part: Part, bytes: Buffer, ended: boolean): void {
+    this.#replies[part.share] = bytes
+    if (!ended || --this.#left > 0) return
+    const lost = this.#replies.find(isLostReply)
+    this.#owner.merged(this, lost ?? mergeReplies(this.#replies, this.#merge))
+  }
+
+  redirected(part: Part, to: Refusal): boolean {
+    return this.#owner.redirected(part, to)
+  }
+
+  /** Its parts are one command each. */
+  splitOff(): boolean {
+    return false
+  }
+
+  broken(error: Error): void {
+    this.#owner.broken(error)
+  }
+}

@@ -1,0 +1,88 @@
+/** One server of a cluster as one wire sees it: its lane, and what waits until that is up. */
+import { encodeCommand, encodeError } from '../resp/encode.ts'
+import type { SlotOwner } from '../routing/slot-map.ts'
+import { contextOf, type Lane } from '../upstream/lane.ts'
+import { unheard } from '../upstream/waiter.ts'
+import type { Part } from './part.ts'
+
+/** How long a command waits for a server that is away; then it is answered that it was not run. Longer than a restart of a connection. */
+const nodeWaitMs = 2_000
+const asking = encodeCommand(['ASKING'])
+
+export class NodeLink {
+  readonly node: Pick<SlotOwner, 'id' | 'host' | 'port'>
+  readonly lane: Lane
+  readonly #sticky: readonly Buffer[]
+  #waiting: Part[] = []
+  #timer: NodeJS.Timeout | null = null
+  /** The lane was up before, and is not now. */
+  missing = false
+
+  constructor(node: Pick<SlotOwner, 'id' | 'host' | 'port'>, lane: Lane, sticky: readonly Buffer[]) {
+    this.node = node
+    this.lane = lane
+    this.#sticky = sticky
+  }
+
+  get waitingBytes(): number {
+    let bytes = 0
+    for (const part of this.#waiting) bytes += part.end - part.start
+    return bytes
+  }
+
+  /** What is sent now leaves now. */
+  get ready(): boolean {
+    return this.lane.up && this.#waiting.length === 0
+  }
+
+  send(part: Part): void {
+    part.at = this
+    if (this.ready) this.#put(part)
+    else {
+      this.#waiting.push(part)
+      this.#timer ??= setTimeout(() => this.#tooLate(), nodeWaitMs)
+    }
+  }
+
+  /** The lane is up: what waited goes out in its order. */
+  opened(): void {
+    const waiting = this.takeWaiting()
+    for (const frame of this.#sticky) {
+      this.lane.prepare(contextOf(3, 0))
+      this.lane.send(frame, 0, frame.length, unheard, 1)
+    }
+    for (const part of waiting) this.#put(part)
+  }
+
+  /** What waits here is its taker's. */
+  takeWaiting(): Part[] {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    const waiting = this.#waiting
+    this.#waiting = []
+    return waiting
+  }
+
+  close(): void {
+    this.#refuse('is not a primary of the cluster any more')
+    this.lane.close()
+  }
+
+  #put(part: Part): void {
+    const lane = this.lane
+    part.at = this
+    lane.prepare(part.context)
+    if (part.prefix !== null) lane.send(part.prefix, 0, part.prefix.length, unheard, 1)
+    if (part.asking) lane.send(asking, 0, asking.length, unheard, 1)
+    lane.send(part.buf, part.start, part.end, part, part.count)
+  }
+
+  #tooLate(): void {
+    this.#refuse(`was not reachable for ${nodeWaitMs} ms (${this.lane.lastError ?? 'no answer'})`)
+  }
+
+  #refuse(why: string): void {
+    const error = encodeError(`CLUSTERDOWN ${this.node.host}:${this.node.port} ${why}`)
+    for (const part of this.takeWaiting()) part.fail(error)
+  }
+}

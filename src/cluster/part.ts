@@ -1,0 +1,206 @@
+/** Commands that went to one server of a cluster together, and what comes back: replies, redirections, or nothing. */
+import { encodeError } from '../resp/encode.ts'
+import { ReplyKind, ReplyScanner } from '../resp/reply-scanner.ts'
+import { Found, RequestScanner } from '../resp/request-scanner.ts'
+import { type Redirection, redirectionOf } from '../routing/slot-map.ts'
+import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
+import { lostReplyPrefix } from '../upstream/wire.ts'
+import { Place } from './line.ts'
+import type { NodeLink } from './node-link.ts'
+
+/** Whoever gets what a part brings. */
+export interface PartOwner {
+  deliver(part: Part, bytes: Buffer, ended: boolean): void
+  /** The server did not run it: whether it is sent elsewhere. If not, the error is what it is answered. */
+  redirected(part: Part, to: Refusal): boolean
+  /** As `redirected`, for the command at `index` alone, which then stands ahead of those behind it. */
+  splitOff(part: Part, index: number, to: Refusal): boolean
+  /** Some bytes of a reply are out, and the rest never comes. */
+  broken(error: Error): void
+}
+
+/** Where a server sends its client, or that it asks to be asked again. */
+export type Refusal = Redirection | 'again'
+
+const anyLimits = { bulkBytes: 2 ** 31 - 1, argumentsMax: 2 ** 31 - 1, inlineBytes: 0 }
+const tryAgain = Buffer.from('-TRYAGAIN')
+
+export class Part extends Place implements Waiter {
+  readonly sums = false
+  readonly buf: Buffer
+  readonly start: number
+  end: number
+  count: number
+  /** Protocol and database. */
+  readonly context: number
+  /** Sent behind ASKING. */
+  asking = false
+  /** How often it was sent elsewhere. */
+  redirections = 0
+  /** When a server first said TRYAGAIN; 0 = none has. Clock of `performance.now`. */
+  tryingSinceMs = 0
+  /** Decided by the whole of its replies: a block, or what is put together with others. */
+  readonly whole: boolean
+  /** Sent ahead of it to the same server, with one reply that nobody waits for. */
+  prefix: Buffer | null = null
+  /** Where it went, while it is there. */
+  at: NodeLink | null = null
+  /** A slot, or Route.home. */
+  slot: number
+  /** The one server that it is for, by id; null = whoever serves the slot. */
+  node: string | null = null
+  /** Which of several parts of one command it is. */
+  share = 0
+  readonly order: number
+  readonly #owner: PartOwner
+  #pieces: Buffer[] = []
+  #scanner: ReplyScanner | null = null
+  #answered = 0
+  #begun = false
+
+  constructor(
+    owner: PartOwner,
+    order: number,
+    slot: number,
+    request: { readonly buf: Buffer; readonly start: number; readonly end: number; readonly count: number },
+    context: number,
+    whole = false,
+  ) {
+    super()
+    this.#owner = owner
+    this.order = order
+    this.slot = slot
+    this.buf = request.buf
+    this.start = request.start
+    this.end = request.end
+    this.count = request.count
+    this.context = context
+    this.whole = whole
+  }
+
+  take(lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
+    if (this.whole) this.#collect(lane, chunk.subarray(from, to), ended)
+    else if (this.#scanner === null && ended && lane.errors === 0) {
+      this.at = null
+      this.#owner.deliver(this, from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to), true)
+    } else this.#takeApart(chunk, from, to)
+  }
+
+  lost(lane: ReplyLane, left: number, midReply: boolean): void {
+    this.at = null
+    if (midReply && this.#begun) {
+      this.#owner.broken(new Error(lane.lastError ?? 'a server was lost in the middle of a reply'))
+      return
+    }
+    this.#pieces = []
+    this.#scanner = null
+    const marker = lostReply(lane.lastError ?? 'connection closed')
+    // All of a block is lost with its EXEC: what came before it says nothing.
+    const missing = this.whole ? this.count : left
+    for (let i = missing; i > 0; i--) this.#owner.deliver(this, marker, i === 1)
+  }
+
+  /** Answers for all of it without any server. */
+  fail(error: Buffer): void {
+    this.at = null
+    for (let i = this.count; i > 0; i--) this.#owner.deliver(this, error, i === 1)
+  }
+
+  /** Where the command at `index` lies. */
+  commandAt(index: number): { start: number; end: number } {
+    const scanner = new RequestScanner(anyLimits)
+    scanner.reset(this.buf, this.start, this.end)
+    for (let i = 0; scanner.next() === Found.frame; i++) {
+      if (i === index) return { start: scanner.frameStart, end: scanner.position }
+    }
+    throw new Error('a part does not hold the commands that it counts')
+  }
+
+  #collect(lane: ReplyLane, bytes: Buffer, ended: boolean): void {
+    this.#pieces.push(bytes)
+    if (!ended) return
+    this.at = null
+    const all = this.#pieces.length === 1 ? (this.#pieces[0] as Buffer) : Buffer.concat(this.#pieces)
+    this.#pieces = []
+    const to = lane.errors > 0 ? firstRefusal(all) : null
+    if (to === null || !this.#owner.redirected(this, to)) this.#owner.deliver(this, all, true)
+  }
+
+  /** Reply by reply: an error among them may be a redirection, which nobody but the wire shall see. */
+  #takeApart(chunk: Buffer, from: number, to: number): void {
+    this.#scanner ??= new ReplyScanner()
+    const scanner = this.#scanner
+    let position = from
+    while (position < to) {
+      const start = position
+      position = scanner.scan(chunk, position, to)
+      const bytes = chunk.subarray(start, position)
+      const last = scanner.done && this.#answered + 1 === this.count
+      if (scanner.kind === ReplyKind.error) {
+        this.#pieces.push(bytes)
+        if (!scanner.done) continue
+        const error = Buffer.concat(this.#pieces)
+        this.#pieces = []
+        if (this.#isRedirected(error, last)) {
+          if (last) return
+          continue
+        }
+        this.#begun = false
+        this.#pass(error, last)
+      } else {
+        this.#begun = !scanner.done
+        if (scanner.done) this.#pass(bytes, last)
+        else this.#owner.deliver(this, bytes, false)
+      }
+    }
+  }
+
+  #pass(bytes: Buffer, last: boolean): void {
+    this.#answered++
+    if (last) {
+      this.at = null
+      this.#scanner = null
+    }
+    this.#owner.deliver(this, bytes, last)
+  }
+
+  #isRedirected(error: Buffer, last: boolean): boolean {
+    const to = refusal(error)
+    if (to === null) return false
+    if (this.count === 1) {
+      this.at = null
+      if (!this.#owner.redirected(this, to)) return false
+      this.#scanner = null
+      return true
+    }
+    if (!this.#owner.splitOff(this, this.#answered, to)) return false
+    this.#answered++
+    if (last) {
+      this.at = null
+      this.#owner.deliver(this, noBytes, true)
+    }
+    return true
+  }
+}
+
+const noBytes = Buffer.alloc(0)
+
+/** Null for an error of any other kind. */
+function refusal(error: Buffer): Refusal | null {
+  if (error[1] !== 77 && error[1] !== 65 && error[1] !== 84) return null
+  return error.subarray(0, tryAgain.length).equals(tryAgain) ? 'again' : redirectionOf(error.toString('latin1'))
+}
+
+function firstRefusal(replies: Buffer): Refusal | null {
+  const scanner = new ReplyScanner()
+  let at = 0
+  while (at < replies.length) {
+    const start = at
+    at = scanner.scan(replies, at, replies.length)
+    const to = scanner.kind === ReplyKind.error ? refusal(replies.subarray(start, at)) : null
+    if (to !== null) return to
+  }
+  return null
+}
+
+export const lostReply = (reason: string): Buffer => Buffer.concat([lostReplyPrefix, encodeError(reason).subarray(1)])

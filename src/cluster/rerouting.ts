@@ -1,0 +1,110 @@
+/**
+ * What happens when a slot is not where a command for it was sent. Nothing new leaves until all servers have answered what they have; then
+ * what was redirected goes out first, in its order, and what came meanwhile behind it. So no command overtakes another one on its key.
+ */
+import type { Redirection } from '../routing/slot-map.ts'
+import type { ClusterWire } from './cluster-wire.ts'
+import type { Part, Refusal } from './part.ts'
+
+/** A command that is sent on more often than this is answered with the redirection itself. */
+const redirectionsMax = 16
+/** How long a command on keys that are just being moved is tried again (TRYAGAIN). */
+const tryAgainMs = 1_000
+const tryAgainPauseMs = 20
+/** How long a server that serves nothing any more is waited for. */
+const drainMs = 2_000
+const drainPollMs = 10
+
+export class Rerouting {
+  readonly #wire: ClusterWire
+  #active = false
+  /** Came while nothing may leave. */
+  #held: Part[] = []
+  /** Refused by the server they were sent to. */
+  #again: Part[] = []
+  #pauseMs = 0
+  #sinceMs = 0
+
+  constructor(wire: ClusterWire) {
+    this.#wire = wire
+  }
+
+  get heldBytes(): number {
+    let bytes = 0
+    for (const part of this.#held) bytes += part.end - part.start
+    return bytes
+  }
+
+  /** Keeps what may not leave now. */
+  holds(part: Part): boolean {
+    if (this.#active) this.#held.push(part)
+    return this.#active
+  }
+
+  /** False: the server's answer stands. */
+  redirect(part: Part, to: Refusal): boolean {
+    if (++part.redirections > redirectionsMax) return false
+    const asked = part.at?.node.host ?? ''
+    if (to === 'again') return this.#tryAgain(part)
+    if (to.kind === 'ask') return this.#ask(part, to, asked)
+    this.#wire.topology.redirected(to, asked)
+    part.node = null
+    part.asking = false
+    part.slot = to.slot
+    this.#again.push(part)
+    this.begin(0)
+    return true
+  }
+
+  begin(pauseMs: number): void {
+    this.#pauseMs = Math.max(this.#pauseMs, pauseMs)
+    if (this.#active) return
+    this.#active = true
+    this.#sinceMs = performance.now()
+    this.#drain()
+  }
+
+  /** The key has gone already, the slot not yet: asked there, just this once. Each command of a block would have to be. */
+  #ask(part: Part, { host, port }: Redirection, asked: string): boolean {
+    if (part.whole && part.count > 1) return false
+    part.asking = true
+    this.#wire.linkAt(host === '' ? asked : host, port).send(part)
+    return true
+  }
+
+  /** Some of its keys have gone, some not. Commands on single ones of them may have been run before it: both sides have to agree on it again. */
+  #tryAgain(part: Part): boolean {
+    const nowMs = performance.now()
+    if (part.tryingSinceMs === 0) part.tryingSinceMs = nowMs
+    if ((part.whole && part.count > 1) || nowMs - part.tryingSinceMs > tryAgainMs) return false
+    part.redirections--
+    this.#wire.options.reordered(part.buf.subarray(part.start, part.end), part.context)
+    this.#again.push(part)
+    this.begin(tryAgainPauseMs)
+    return true
+  }
+
+  #drain(): void {
+    const busy = [...this.#wire.links].filter(({ lane }) => lane.inFlight > 0)
+    if (busy.length === 0) {
+      setTimeout(() => this.#end(), this.#pauseMs)
+      return
+    }
+    if (performance.now() - this.#sinceMs > drainMs) {
+      const owners = new Set(this.#wire.topology.map?.owners.map(({ id }) => id))
+      for (const { node, lane } of busy) if (!owners.has(node.id)) lane.fail(new Error('it serves no slots any more'))
+    }
+    setTimeout(() => this.#drain(), drainPollMs)
+  }
+
+  #end(): void {
+    const parts = [...this.#again, ...[...this.#wire.links].flatMap((link) => link.takeWaiting()), ...this.#held]
+    parts.sort((a, b) => a.order - b.order || a.share - b.share)
+    this.#again = []
+    this.#held = []
+    this.#pauseMs = 0
+    this.#active = false
+    this.#wire.followMap()
+    for (const part of parts) this.#wire.dispatch(part)
+  }
+}

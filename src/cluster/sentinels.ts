@@ -1,0 +1,163 @@
+/**
+ * Which server the Sentinels name as the primary. Asked again every so often and whenever a connection fails; connections to a former
+ * primary are cut, since it may go on taking writes that are thrown away when it is told what it is.
+ */
+import type { Redis } from 'ioredis'
+import { connectClient } from '../upstream/client-factory.ts'
+import { openSocket } from '../upstream/connect.ts'
+import { type Endpoint, endpointAt } from '../upstream/endpoint.ts'
+import type { Dial, Wire } from '../upstream/wire.ts'
+
+const askEveryMs = 1_000
+const askSoonMs = 100
+
+export class Sentinels {
+  lastError = 'the Sentinels were not asked yet'
+  readonly #endpoint: Endpoint
+  #primary: Endpoint | null = null
+  #client: Redis | null = null
+  #open = new Set<SentinelWire>()
+  #timer: NodeJS.Timeout | null = null
+  #stopped = false
+
+  constructor(endpoint: Endpoint) {
+    this.#endpoint = endpoint
+  }
+
+  start(): void {
+    void this.#ask()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#client?.disconnect()
+    for (const wire of this.#open) wire.destroy()
+  }
+
+  readonly dial: Dial = (_options, connected, take) => {
+    const wire = new SentinelWire(connected, take, (gone) => this.#open.delete(gone))
+    this.#open.add(wire)
+    if (this.#primary !== null) wire.connect(this.#primary)
+    return wire
+  }
+
+  async #ask(): Promise<void> {
+    const primary = await this.#answer()
+    if (this.#stopped) return
+    if (primary !== null && (primary.host !== this.#primary?.host || primary.port !== this.#primary.port)) {
+      this.#primary = primary
+      for (const wire of [...this.#open]) wire.follow(primary)
+    }
+    this.#timer = setTimeout(() => void this.#ask(), this.#primary === null ? askSoonMs : askEveryMs)
+  }
+
+  async #answer(): Promise<Endpoint | null> {
+    for (const seed of this.#endpoint.seeds) {
+      try {
+        if (this.#client?.status !== 'ready') {
+          this.#client?.disconnect()
+          // Sentinels have users of their own, if any; those of the servers are not theirs.
+          this.#client = await connectClient({ ...seed, username: null, password: null }, 'sentinel')
+        }
+        const answer = await this.#client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', this.#endpoint.service)
+        if (!Array.isArray(answer)) throw new Error(`the Sentinel knows no primary by the name of ${this.#endpoint.service}`)
+        return await this.#whereItIs(endpointAt(this.#endpoint, String(answer[0]), Number(answer[1])))
+      } catch (error) {
+        this.lastError = `${seed.host}:${seed.port}: ${(error as Error).message}`
+        this.#client?.disconnect()
+        this.#client = null
+      }
+    }
+    return null
+  }
+
+  /** A Sentinel may be behind: whoever it names has to say itself that it is a primary. */
+  async #whereItIs(endpoint: Endpoint): Promise<Endpoint | null> {
+    const known = this.#primary
+    if (known !== null && known.host === endpoint.host && known.port === endpoint.port) return known
+    const client = await connectClient(endpoint, 'role')
+    try {
+      const [role] = (await client.call('ROLE')) as [unknown]
+      if (String(role) !== 'master') throw new Error(`${endpoint.host}:${endpoint.port} is no primary yet`)
+      return { ...endpoint, db: this.#endpoint.db }
+    } finally {
+      client.disconnect()
+    }
+  }
+}
+
+/** A socket to whoever is the primary; until that is known, none. */
+class SentinelWire implements Wire {
+  readonly #connected: () => void
+  readonly #take: (chunk: Buffer) => void
+  readonly #closed: (wire: SentinelWire) => void
+  #socket: Wire | null = null
+  #onError: (error: Error) => void = () => undefined
+  #onClose: () => void = () => undefined
+  #destroyed = false
+
+  constructor(connected: () => void, take: (chunk: Buffer) => void, closed: (wire: SentinelWire) => void) {
+    this.#connected = connected
+    this.#take = take
+    this.#closed = closed
+  }
+
+  get writableLength(): number {
+    return this.#socket?.writableLength ?? 0
+  }
+
+  get bytesWritten(): number {
+    return this.#socket?.bytesWritten ?? 0
+  }
+
+  connect(endpoint: Endpoint): void {
+    const socket = openSocket(endpoint, this.#connected, this.#take)
+    socket.on('error', (error) => this.#onError(error))
+    socket.on('close', () => this.#onClose())
+    this.#socket = socket
+  }
+
+  /** There is another primary: this wire ends, and its owner opens one to that. */
+  follow(endpoint: Endpoint): void {
+    if (this.#destroyed) return
+    if (this.#socket === null) this.connect(endpoint)
+    else this.#onError(new Error('the Sentinels name another primary'))
+  }
+
+  write(bytes: Buffer): unknown {
+    return this.#socket?.write(bytes)
+  }
+
+  cork(): void {
+    this.#socket?.cork()
+  }
+
+  uncork(): void {
+    this.#socket?.uncork()
+  }
+
+  pause(): void {
+    this.#socket?.pause()
+  }
+
+  resume(): void {
+    this.#socket?.resume()
+  }
+
+  isPaused(): boolean {
+    return this.#socket?.isPaused() ?? false
+  }
+
+  destroy(): void {
+    if (this.#destroyed) return
+    this.#destroyed = true
+    this.#closed(this)
+    this.#socket?.destroy()
+  }
+
+  on(event: 'error' | 'close', listener: (error: Error) => void): void {
+    if (event === 'error') this.#onError = listener
+    else this.#onClose = listener as () => void
+  }
+}

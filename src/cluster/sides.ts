@@ -1,0 +1,61 @@
+/** What is behind the address of each side where that is more than one server; the one place where its parts are made and ended. */
+import { type Side, sides } from '../routing/modes.ts'
+import type { Endpoint } from '../upstream/endpoint.ts'
+import type { Turn } from '../upstream/turn.ts'
+import type { Dial } from '../upstream/wire.ts'
+import { ClusterWire } from './cluster-wire.ts'
+import { Sentinels } from './sentinels.ts'
+import { Topology } from './topology.ts'
+
+class SideBehind {
+  /** The address with the way to get there. */
+  readonly endpoint: Endpoint
+  /** Null but for a cluster. */
+  readonly topology: Topology | null
+  readonly #sentinels: Sentinels | null
+
+  constructor(side: Side, endpoint: Endpoint, turn: Turn) {
+    this.topology = endpoint.kind === 'cluster' ? new Topology(endpoint) : null
+    this.#sentinels = endpoint.kind === 'sentinel' ? new Sentinels(endpoint) : null
+    const { topology } = this
+    const cluster: Dial | null =
+      topology === null ? null : (options, connected, take) => new ClusterWire(side, topology, turn, options, { connected, take })
+    this.endpoint = { ...endpoint, dial: cluster ?? this.#sentinels?.dial ?? null }
+    topology?.start()
+    this.#sentinels?.start()
+  }
+
+  stop(): void {
+    this.topology?.stop()
+    this.#sentinels?.stop()
+  }
+}
+
+/** Whoever is told that a side may have lost data. */
+interface LossListener {
+  lostData(side: Side, runId: string, reason: string): void
+}
+
+export interface SidesBehind extends Readonly<Record<Side, SideBehind>> {
+  stop(): void
+}
+
+export function sidesBehind(endpoints: Readonly<Record<Side, Endpoint>>, turn: Turn): SidesBehind {
+  const source = new SideBehind('source', endpoints.source, turn)
+  const target = new SideBehind('target', endpoints.target, turn)
+  return {
+    source,
+    target,
+    stop: () => {
+      source.stop()
+      target.stop()
+    },
+  }
+}
+
+export function hearOfLosses(behind: SidesBehind, listener: LossListener): void {
+  for (const side of sides) {
+    const { topology } = behind[side]
+    if (topology !== null) topology.lostData = (reason) => listener.lostData(side, topology.identity ?? '', reason)
+  }
+}
