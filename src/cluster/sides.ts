@@ -31,8 +31,10 @@ class SideBehind {
   }
 }
 
-/** Whoever is told that a side may have lost data. */
-interface LossListener {
+/** Whoever sends to the sides, and copies from one to the other. */
+interface SidesUser {
+  readonly layouts: { source: unknown; target: unknown }
+  /** Some server of a side lost data, or may have. */
   lostData(side: Side, runId: string, reason: string): void
 }
 
@@ -53,9 +55,10 @@ export function sidesBehind(endpoints: Readonly<Record<Side, Endpoint>>, turn: T
   }
 }
 
-export function hearOfLosses(behind: SidesBehind, listener: LossListener): void {
+export function attach(behind: SidesBehind, user: SidesUser): void {
   for (const side of sides) {
     const { topology } = behind[side]
-    if (topology !== null) topology.lostData = (reason) => listener.lostData(side, topology.identity ?? '', reason)
+    user.layouts[side] = topology
+    if (topology !== null) topology.lostData = (reason) => user.lostData(side, topology.identity ?? '', reason)
   }
 }

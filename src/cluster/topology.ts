@@ -23,6 +23,7 @@ const refreshEveryMs = 2_000
 const refreshSoonMs = 200
 /** Two readings that redirections ask for lie at least this far apart. */
 const refreshGapMs = 50
+const slotKeysMore = 1_000
 
 export interface TopologyListener {
   /** A new map is there. */
@@ -141,6 +142,23 @@ export class Topology {
       }),
     )
     return [...new Set(slots.flat())]
+  }
+
+  /** Asked of the owner first: a key goes from there to another server, never back, so none is missed between two answers. */
+  async keysIn(slot: number, db: number): Promise<readonly Buffer[]> {
+    const owner = this.map?.ownerOf(slot) ?? null
+    const others = (this.map?.owners ?? []).filter((other) => other !== owner)
+    const keys = new Map<string, Buffer>()
+    for (const { host, port } of owner === null ? others : [owner, ...others]) {
+      const client = await this.#clientAt(host, port)
+      if (this.databases > 1) await client.select(db)
+      const count = Number(await client.call('CLUSTER', 'COUNTKEYSINSLOT', slot))
+      if (count === 0) continue
+      // More may have come since they were counted.
+      const found = (await client.callBuffer('CLUSTER', 'GETKEYSINSLOT', slot, 2 * count + slotKeysMore)) as Buffer[]
+      for (const key of found) keys.set(key.toString('latin1'), key)
+    }
+    return [...keys.values()]
   }
 
   /** Has the server end a connection that was lost with commands on it; a server that is no primary any more keeps nothing of them. */

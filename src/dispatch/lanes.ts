@@ -16,6 +16,7 @@ import type { Core } from './core.ts'
 import { FormerConnections } from './former-connections.ts'
 import { LanePair } from './lane-pair.ts'
 import type { Parked } from './order-board.ts'
+import type { SlotLayout } from './slot-layout.ts'
 
 const watchMs = 100
 const clocksEveryMs = 5_000
@@ -39,6 +40,8 @@ export class Lanes implements LaneOwner {
   readonly #service: Record<Side, Lane>
   /** Connections of a process before this one, which did not end in order. */
   readonly former = new FormerConnections()
+  /** Null but for a side that is a cluster. */
+  readonly layouts: Record<Side, SlotLayout | null> = { source: null, target: null }
   /** Told of every connection, see Lane.opened. */
   opened: (lane: Lane) => void = () => undefined
   readonly #runIds: Record<Side, string | null> = { source: null, target: null }
@@ -250,6 +253,11 @@ export class Lanes implements LaneOwner {
       this.#events.record('side', `${lane.side} is not reachable`, { reason: error.message })
     }
     this.#wake()
+  }
+
+  /** Whether a side takes only commands whose keys lie in one slot. */
+  get clustered(): boolean {
+    return this.endpoints.source.kind === 'cluster' || this.endpoints.target.kind === 'cluster'
   }
 
   isService(lane: Lane): boolean {

@@ -206,10 +206,14 @@ export class MoverJob {
     this.#total = [...(counts?.values() ?? [])].reduce((sum, { keys }) => sum + keys, 0)
     this.#counts.scanned = from === null ? 0 : this.#counts.scanned
     this.#rates.keys = new Rate()
-    for (const db of [...(counts?.keys() ?? [])].sort((a, b) => a - b)) {
+    // Slots that came and went while nobody was there are not known: those of a former run have all moved, as far as this one can tell.
+    const since = this.#lanes.layouts[scanned]?.version ?? 0
+    const dbs = [...(counts?.keys() ?? [])].sort((a, b) => a - b)
+    for (const db of dbs) {
       if (from !== null && db < from.db) continue
       await this.#scanDatabase(pass, run, scanned, db, from !== null && db === from.db ? from.cursor : '0')
     }
+    for (const db of dbs) await this.#scanMoved(pass, run, scanned, db, since)
     while (this.#inFlight > 0) await this.#slot(0)
     // A cursor of this pass means nothing to the next.
     if (this.#alive(run)) this.#open = []
@@ -231,6 +235,19 @@ export class MoverJob {
       await this.#work(pass, run, db, cursor, page)
       this.#checkpoint(false)
       cursor = page.next
+    }
+  }
+
+  /** What may have gone past the scan, from a server that it had not reached to one that it had left. */
+  async #scanMoved(pass: Pass, run: number, scanned: Side, db: number, since: number): Promise<void> {
+    const layout = this.#lanes.layouts[scanned]
+    if (layout === null || !this.#alive(run)) return
+    const moved = await this.#patiently(run, async () => new Set([...layout.movedSince(since), ...(await layout.inTransit())]))
+    for (const slot of moved ?? []) {
+      const keys = await this.#patiently(run, () => layout.keysIn(slot, db))
+      await this.#mayGoOn()
+      if (keys === null || !this.#alive(run)) return
+      await this.#work(pass, run, db, '0', { next: '0', keys: [...keys] })
     }
   }
 

@@ -1,6 +1,6 @@
 /** The mover without a proxy: the same lanes, copier, job and healing, with nobody else on the lanes. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { hearOfLosses, sidesBehind } from '../cluster/sides.ts'
+import { attach, sidesBehind } from '../cluster/sides.ts'
 import { allCommands } from '../commands/catalogue.ts'
 import { Core } from '../dispatch/core.ts'
 import { Journal } from '../dispatch/journal.ts'
@@ -75,7 +75,7 @@ export async function standAlone(endpoints: Readonly<Record<Side, Endpoint>>, st
     behind.stop()
     store.close()
   }
-  hearOfLosses(behind, lanes)
+  attach(behind, lanes)
   lanes.start(core)
   healer.start()
   job.brake.start()

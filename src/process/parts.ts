@@ -1,6 +1,6 @@
 /** Everything that one Ferry process is made of, put together. No behaviour: what each part does is in its own file. */
 
-import { hearOfLosses, type SidesBehind, sidesBehind } from '../cluster/sides.ts'
+import { attach, type SidesBehind, sidesBehind } from '../cluster/sides.ts'
 import { allowableName, allowableNames, isAllowable } from '../commands/allowances.ts'
 import { allCommands } from '../commands/catalogue.ts'
 import { endpointOf } from '../config/load.ts'
@@ -89,7 +89,7 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
   turn.onTurn = (tookMs) => core.latencies.added.record(tookMs * 1000)
   const lanes = new Lanes(endpoints, turn, events, config.limits.followerTimeoutMs)
   rememberStarts(lanes, store)
-  hearOfLosses(behind, lanes)
+  attach(behind, lanes)
   const intents = intentsOf(config.state, core, lanes, store)
   const copier = new Copier(core, lanes, isSafe('hold'))
   const job = new MoverJob(core, lanes, copier, store, config.mover)

@@ -57,7 +57,13 @@ const everywhere: ReadonlySet<string> = new Set([
 const sharded: ReadonlySet<string> = new Set(['spublish', 'ssubscribe', 'sunsubscribe'])
 const keys: KeyList = createKeyList()
 
-export const isSplittable = (spec: CommandSpec): boolean => splittable.has(spec.name)
+/** Whether a cluster refuses the command for where its keys lie. */
+export function crossesSlots({ name }: CommandSpec, keys: readonly { readonly key: Buffer }[]): boolean {
+  const [first, ...others] = keys
+  if (first === undefined || others.length === 0 || splittable.has(name)) return false
+  const slot = slotOf(first.key, 0, first.key.length)
+  return others.some(({ key }) => slotOf(key, 0, key.length) !== slot)
+}
 
 /** A slot, or one of `Route`. Makes no object: it is asked for every command that goes to a cluster. */
 export function routeOf(spec: CommandSpec, args: ArgView): number {
