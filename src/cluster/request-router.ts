@@ -347,8 +347,10 @@ export class RequestRouter {
     const slot = name.startsWith('s') && name !== 'subscribe' && args.argc > 1 ? routeOf(specOf(args), args) : Route.home
     const own = new SubscribePart(this.#wire, order, slot, Buffer.from(frame), contextOf(3, this.#db))
     this.#wire.place(own)
-    const keyspace = args.argc > 1 && keyspacePattern.test(String(argBytes(args, 1)))
-    if (keyspace || (this.#everyTells && slot < 0)) this.#beside(frame)
+    const channels = Array.from({ length: args.argc - 1 }, (_, i) => Buffer.from(argBytes(args, i + 1)))
+    const events = channels.filter((channel) => keyspacePattern.test(String(channel)))
+    if (events.length > 0) this.#beside(encodeCommand([name, ...events]))
+    else if (channels.length === 0 && this.#everyTells && slot < 0) this.#beside(frame)
     this.#wire.dispatch(own)
   }
 

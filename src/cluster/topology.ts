@@ -271,6 +271,7 @@ export class Topology {
     const address = `${host}:${port}`
     const known = this.#clients.get(address)
     if (known?.status === 'ready') return known
+    this.#clients.delete(address)
     known?.disconnect()
     const client = await connectClient(endpointAt(this.endpoint, host, port), 'topology')
     if (this.#stopped) client.disconnect()

@@ -345,7 +345,7 @@ async function startNode({ engine, fullCoverage = true, password, args = [] }: S
   }
 }
 
-const slotOfKey = (key: string): number => {
+export const slotOfKey = (key: string): number => {
   const bytes = Buffer.from(key)
   return slotOf(bytes, 0, bytes.length)
 }

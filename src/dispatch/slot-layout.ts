@@ -1,0 +1,10 @@
+/** What a side that is a cluster tells about slots that change hands: a scan may pass one of its servers before a slot comes there. */
+export interface SlotLayout {
+  /** Grows whenever slots have changed hands. */
+  readonly version: number
+  movedSince(version: number): ReadonlySet<number>
+  /** Slots on their way between two servers now. Rejects where a server cannot be asked. */
+  inTransit(): Promise<readonly number[]>
+  /** Every key of a slot, also while it is on its way. Rejects where a server cannot be asked. */
+  keysIn(slot: number, db: number): Promise<readonly Buffer[]>
+}
