@@ -43,24 +43,35 @@ export class Sentinels {
   }
 
   async #ask(): Promise<void> {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
     const primary = await this.#answer()
     if (this.#stopped) return
     if (primary !== null && (primary.host !== this.#primary?.host || primary.port !== this.#primary.port)) {
       this.#primary = primary
       for (const wire of [...this.#open]) wire.follow(primary)
     }
-    this.#timer = setTimeout(() => void this.#ask(), this.#primary === null ? askSoonMs : askEveryMs)
+    const known = primary !== null
+    if (this.#timer === null) this.#timer = setTimeout(() => void this.#ask(), known ? askEveryMs : askSoonMs)
+  }
+
+  /** One that answers, and tells by itself when there is another primary. */
+  async #sentinelAt(seed: Endpoint): Promise<Redis> {
+    if (this.#client?.status === 'ready') return this.#client
+    this.#client?.disconnect()
+    // Sentinels have users of their own, if any; those of the servers are not theirs.
+    const client = await connectClient({ ...seed, username: null, password: null }, 'sentinel')
+    this.#client = client
+    client.on('message', () => void this.#ask())
+    await client.subscribe('+switch-master')
+    return client
   }
 
   async #answer(): Promise<Endpoint | null> {
     for (const seed of this.#endpoint.seeds) {
       try {
-        if (this.#client?.status !== 'ready') {
-          this.#client?.disconnect()
-          // Sentinels have users of their own, if any; those of the servers are not theirs.
-          this.#client = await connectClient({ ...seed, username: null, password: null }, 'sentinel')
-        }
-        const answer = await this.#client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', this.#endpoint.service)
+        const client = await this.#sentinelAt(seed)
+        const answer = await client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', this.#endpoint.service)
         if (!Array.isArray(answer)) throw new Error(`the Sentinel knows no primary by the name of ${this.#endpoint.service}`)
         return await this.#whereItIs(endpointAt(this.#endpoint, String(answer[0]), Number(answer[1])))
       } catch (error) {

@@ -47,6 +47,13 @@ export const leastPairs: Merge = (replies) => {
   return Buffer.concat([Buffer.from('*2\r\n'), integer(least(0)), integer(least(1))])
 }
 
+/** Of FUNCTION LIST: what is not the same everywhere is listed for each of them, so that nobody takes it for the same. */
+export const sameOrAll: Merge = (replies) => {
+  const lists = replies.map((reply) => (elementsOf(reply) ?? []).map((element) => element.toString('latin1')).sort())
+  const texts = new Set(lists.map((list) => list.join('')))
+  return texts.size === 1 ? (replies[0] as Buffer) : concatenated(replies)
+}
+
 /** Of MGET: `places[i]` tells where the elements of reply i belong. */
 export function interleaved(places: readonly (readonly number[])[]): Merge {
   return (replies) => {
@@ -86,7 +93,7 @@ const mergesByName: Readonly<Record<string, Merge>> = {
   unlink: sumOf,
   exists: sumOf,
   touch: sumOf,
-  'client|kill': firstOf,
+  'function|list': sameOrAll,
   keys: concatenated,
   randomkey: anyKey,
   wait: leastOf,
