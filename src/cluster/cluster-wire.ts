@@ -8,15 +8,15 @@
 import { RequestReader } from '../resp/request-reader.ts'
 import { Found } from '../resp/request-scanner.ts'
 import type { Side } from '../routing/modes.ts'
-import type { SlotMap, SlotOwner } from '../routing/slot-map.ts'
+import type { ClusterNode, SlotMap, SlotOwner } from '../routing/slot-map.ts'
 import { endpointAt } from '../upstream/endpoint.ts'
 import { Lane, type LaneOwner } from '../upstream/lane.ts'
 import type { Turn } from '../upstream/turn.ts'
 import type { DialOptions, Several, Wire } from '../upstream/wire.ts'
+import type { Carrier } from './carrier.ts'
 import { Line, Place } from './line.ts'
-import type { MergeOwner } from './merged.ts'
 import { NodeLink } from './node-link.ts'
-import { Part, type PartOwner, type Refusal } from './part.ts'
+import { Part, type Refusal } from './part.ts'
 import { RequestRouter } from './request-router.ts'
 import { Rerouting } from './rerouting.ts'
 import type { Topology, TopologyListener } from './topology.ts'
@@ -32,14 +32,12 @@ interface Ends {
   readonly take: (chunk: Buffer) => void
 }
 
-export class ClusterWire implements Wire, Several, LaneOwner, PartOwner, MergeOwner, TopologyListener {
+export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyListener {
   readonly several: Several = this
   readonly topology: Topology
   readonly options: DialOptions
   bytesWritten = 0
-  /** Pushes depend on what was sent on it: it does not outlive any of its servers. */
   stateful = false
-  /** Sent to every server first, also to those that are found later. */
   readonly sticky: Buffer[] = []
   readonly #side: Side
   readonly #turn: Turn
@@ -148,7 +146,6 @@ export class ClusterWire implements Wire, Several, LaneOwner, PartOwner, MergeOw
     return slowest !== null
   }
 
-  /** The next place in the order in which commands came. */
   nextOrder(): number {
     return ++this.#order
   }
@@ -163,7 +160,6 @@ export class ClusterWire implements Wire, Several, LaneOwner, PartOwner, MergeOw
     this.#line.deliver(place, bytes, true)
   }
 
-  /** To whoever serves its slot, in its turn. */
   dispatch(part: Part): void {
     if (this.#rerouting.holds(part)) return
     const link = part.node === null ? this.linkFor(part.slot) : this.linkTo(part.node)
@@ -175,7 +171,6 @@ export class ClusterWire implements Wire, Several, LaneOwner, PartOwner, MergeOw
     if (this.#choked) this.#choke()
   }
 
-  /** Null: nobody serves the slot. A negative one means any server. */
   linkFor(slot: number): NodeLink | null {
     if (slot < 0) return this.home()
     const owner = this.#map?.ownerOf(slot) ?? null
@@ -188,7 +183,6 @@ export class ClusterWire implements Wire, Several, LaneOwner, PartOwner, MergeOw
     return owner === undefined ? (this.#links.get(id) ?? null) : this.#linkOf(owner)
   }
 
-  /** One that is up, always the same as long as it is. */
   home(): NodeLink | null {
     if (this.#home?.lane.up) return this.#home
     for (const link of this.#links.values()) {
@@ -199,17 +193,14 @@ export class ClusterWire implements Wire, Several, LaneOwner, PartOwner, MergeOw
     return this.#home
   }
 
-  /** To every primary; they are opened at the start. */
   everyNode(): readonly SlotOwner[] {
     return this.#map?.owners ?? []
   }
 
-  /** A server that a redirection names, and that the map may not have yet. */
   linkAt(host: string, port: number): NodeLink {
     return this.#linkOf(this.topology.nodeAt(host, port))
   }
 
-  /** Follows the map as it is now: servers that serve nothing any more are let go. */
   followMap(): void {
     this.#map = this.topology.map
     const owners = new Set(this.everyNode().map(({ id }) => id))
@@ -289,7 +280,7 @@ export class ClusterWire implements Wire, Several, LaneOwner, PartOwner, MergeOw
     for (const owner of this.everyNode()) this.#linkOf(owner)
   }
 
-  #linkOf(node: Pick<SlotOwner, 'id' | 'host' | 'port'>): NodeLink {
+  #linkOf(node: ClusterNode): NodeLink {
     const known = this.#links.get(node.id)
     if (known !== undefined && known.node.host === node.host && known.node.port === node.port) return known
     if (known !== undefined) this.#drop(known)

@@ -1,6 +1,6 @@
 /** One server of a cluster as one wire sees it: its lane, and what waits until that is up. */
 import { encodeCommand, encodeError } from '../resp/encode.ts'
-import type { SlotOwner } from '../routing/slot-map.ts'
+import type { ClusterNode } from '../routing/slot-map.ts'
 import { contextOf, type Lane } from '../upstream/lane.ts'
 import { unheard } from '../upstream/waiter.ts'
 import type { Part } from './part.ts'
@@ -10,7 +10,7 @@ const nodeWaitMs = 2_000
 const asking = encodeCommand(['ASKING'])
 
 export class NodeLink {
-  readonly node: Pick<SlotOwner, 'id' | 'host' | 'port'>
+  readonly node: ClusterNode
   readonly lane: Lane
   readonly #sticky: readonly Buffer[]
   #waiting: Part[] = []
@@ -18,7 +18,7 @@ export class NodeLink {
   /** The lane was up before, and is not now. */
   missing = false
 
-  constructor(node: Pick<SlotOwner, 'id' | 'host' | 'port'>, lane: Lane, sticky: readonly Buffer[]) {
+  constructor(node: ClusterNode, lane: Lane, sticky: readonly Buffer[]) {
     this.node = node
     this.lane = lane
     this.#sticky = sticky

@@ -2,11 +2,11 @@
 import { encodeError } from '../resp/encode.ts'
 import { ReplyKind, ReplyScanner } from '../resp/reply-scanner.ts'
 import { Found, RequestScanner } from '../resp/request-scanner.ts'
-import { type Redirection, redirectionOf } from '../routing/slot-map.ts'
+import { type ClusterNode, type Redirection, redirectionOf } from '../routing/slot-map.ts'
+import type { Lane } from '../upstream/lane.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import { lostReplyPrefix } from '../upstream/wire.ts'
 import { Place } from './line.ts'
-import type { NodeLink } from './node-link.ts'
 
 /** Whoever gets what a part brings. */
 export interface PartOwner {
@@ -17,6 +17,12 @@ export interface PartOwner {
   splitOff(part: Part, index: number, to: Refusal): boolean
   /** Some bytes of a reply are out, and the rest never comes. */
   broken(error: Error): void
+}
+
+/** The server that a part was sent to. */
+export interface SentTo {
+  readonly node: ClusterNode
+  readonly lane: Lane
 }
 
 /** Where a server sends its client, or that it asks to be asked again. */
@@ -44,7 +50,7 @@ export class Part extends Place implements Waiter {
   /** Sent ahead of it to the same server, with one reply that nobody waits for. */
   prefix: Buffer | null = null
   /** Where it went, while it is there. */
-  at: NodeLink | null = null
+  at: SentTo | null = null
   /** A slot, or Route.home. */
   slot: number
   /** The one server that it is for, by id; null = whoever serves the slot. */
@@ -203,4 +209,4 @@ function firstRefusal(replies: Buffer): Refusal | null {
   return null
 }
 
-export const lostReply = (reason: string): Buffer => Buffer.concat([lostReplyPrefix, encodeError(reason).subarray(1)])
+const lostReply = (reason: string): Buffer => Buffer.concat([lostReplyPrefix, encodeError(reason).subarray(1)])

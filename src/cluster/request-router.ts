@@ -9,7 +9,7 @@ import { Found, RequestScanner } from '../resp/request-scanner.ts'
 import { Route, routeOf, slotsOfKeys } from '../routing/cluster-route.ts'
 import { firstOf, interleaved, type Merge, mergeOf } from '../routing/merge-nodes.ts'
 import { contextOf, freshContext } from '../upstream/lane.ts'
-import type { ClusterWire } from './cluster-wire.ts'
+import type { Carrier } from './carrier.ts'
 import { Merged } from './merged.ts'
 import type { NodeLink } from './node-link.ts'
 import { Part } from './part.ts'
@@ -33,7 +33,7 @@ const keyspacePattern = /^__key(space|event)@/
 let lastId = Date.now() * 1000
 
 export class RequestRouter {
-  readonly #wire: ClusterWire
+  readonly #wire: Carrier
   readonly #id = ++lastId
   readonly #handlers: ReadonlyMap<string, Handler>
   #protocol = 2
@@ -51,7 +51,7 @@ export class RequestRouter {
   /** Whose keyspace events are told: every server tells its own. */
   #everyTells = false
 
-  constructor(wire: ClusterWire) {
+  constructor(wire: Carrier) {
     this.#wire = wire
     this.#handlers = this.#table()
   }

@@ -3,7 +3,7 @@
  * what was redirected goes out first, in its order, and what came meanwhile behind it. So no command overtakes another one on its key.
  */
 import type { Redirection } from '../routing/slot-map.ts'
-import type { ClusterWire } from './cluster-wire.ts'
+import type { Carrier } from './carrier.ts'
 import type { Part, Refusal } from './part.ts'
 
 /** A command that is sent on more often than this is answered with the redirection itself. */
@@ -16,7 +16,7 @@ const drainMs = 2_000
 const drainPollMs = 10
 
 export class Rerouting {
-  readonly #wire: ClusterWire
+  readonly #wire: Carrier
   #active = false
   /** Came while nothing may leave. */
   #held: Part[] = []
@@ -25,7 +25,7 @@ export class Rerouting {
   #pauseMs = 0
   #sinceMs = 0
 
-  constructor(wire: ClusterWire) {
+  constructor(wire: Carrier) {
     this.#wire = wire
   }
 

@@ -95,7 +95,11 @@ A variable ending in \`_FILE\` names a file that holds the value. Lists are sepa
 \`redis://[[user]:password@]host[:port][/db]\`, \`rediss://…\` for TLS, \`unix://[[user]:password@]/path[?db=n]\`. Host, port and database default to
 127.0.0.1, 6379 and 0; an IPv6 host stands in brackets. Characters of a user name or password that mean something in a URL are percent-encoded
 (\`@\` = \`%40\`, \`/\` = \`%2F\`, \`#\` = \`%23\`). Options after \`?\`: \`db\`, \`username\`, \`password\`, \`ca\`, \`cert\`, \`key\`, \`servername\`, \`rejectUnauthorized\`;
-the \`tls\` keys of the file win over them. Cluster and Sentinel addresses are not supported yet.
+the \`tls\` keys of the file win over them.
+
+\`redis-cluster://[[user]:password@]host[:port][,host[:port]…]\` (\`rediss-cluster://\` for TLS) names some servers of a cluster; the others are found
+by asking them, also when servers come and go. \`redis-sentinel://[[user]:password@]host[:port][,…]/name[/db]\` (\`rediss-sentinel://\`) names Sentinels,
+port 26379 unless given, and the name that they have for the primary; user and password are those of the servers, not of the Sentinels.
 `
 }
 

@@ -85,7 +85,7 @@ function keyless(spec: CommandSpec, args: ArgView): number {
 }
 
 /** Only what is asked for by name is put together from all servers. */
-export const tellsKeyspace = (args: ArgView): boolean => args.argc === 2 && argIs(args, 1, 'keyspace')
+const tellsKeyspace = (args: ArgView): boolean => args.argc === 2 && argIs(args, 1, 'keyspace')
 
 function slotOfArgument(args: ArgView, at: number): number {
   return slotOf(args.buf, args.offsets[2 * at] as number, args.offsets[2 * at + 1] as number)

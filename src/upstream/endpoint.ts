@@ -232,7 +232,9 @@ export function endpointAt(like: Endpoint, host: string, port: number): Endpoint
 function hostAndPort(url: string, authority: string): { host: string; port: number } {
   const match = /^(?:\[([0-9a-f:.%a-z]+)\]|([^:[\]\s,]*))(?::(\d*))?$/i.exec(authority)
   if (match === null) {
-    const hint = authority.includes(',') ? 'only one address is supported' : 'expected host, host:port or [IPv6]:port'
+    const hint = authority.includes(',')
+      ? 'only redis-cluster:// and redis-sentinel:// take several addresses'
+      : 'expected host, host:port or [IPv6]:port'
     throw invalid(url, hint)
   }
   const host = decode(url, match[1] ?? match[2] ?? '') || '127.0.0.1'

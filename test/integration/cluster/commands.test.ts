@@ -65,7 +65,7 @@ const alike: readonly Words[] = [
 ]
 
 describe('a cluster', () => {
-  test.each(alike.map((words) => [words.join(' '), words] as const))('answers %s as one server', async (_, words) => {
+  test.each(alike.map((words) => [words.join(' '), words] as const))('answers $0 as one server', async (_, words) => {
     expect(await ask(whole, words)).toEqual(await ask(single, words))
   })
 

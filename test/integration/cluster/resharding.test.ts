@@ -6,10 +6,12 @@ import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SidesBehind, sidesBehind } from '../../../src/cluster/sides.ts'
 import { Random } from '../../../src/demo/random.ts'
+import { encodeCommand } from '../../../src/resp/encode.ts'
 import { connectClient } from '../../../src/upstream/client-factory.ts'
 import { parseEndpoint } from '../../../src/upstream/endpoint.ts'
 import { Turn } from '../../../src/upstream/turn.ts'
 import { type RedisCluster, slotOfKey, startCluster } from '../../support/redis-cluster.ts'
+import { until } from '../../support/wait.ts'
 
 const seed = Number(process.env.RESHARDING_SEED ?? Date.now() % 1_000_000)
 const keysPerSlot = 4
@@ -98,5 +100,50 @@ describe(`slots on their way (seed ${seed})`, () => {
     }
     client.disconnect()
     other.disconnect()
+  })
+
+  test('a command on keys of which some have gone is tried again, told of as out of order, and given up in the end', {
+    timeout: 60_000,
+  }, async () => {
+    const slot = slotOfKey('{half}')
+    const keys = ['{half}1', '{half}2']
+    const reordered: string[] = []
+    let answers = ''
+    const opened = Promise.withResolvers<void>()
+    const wire = behind.source.endpoint.dial?.(
+      {
+        credentials: { username: null, password: null },
+        whileBusy: false,
+        reordered: (frame) => reordered.push(String(frame)),
+      },
+      opened.resolve,
+      (chunk) => {
+        answers += chunk
+      },
+    )
+    if (wire === undefined) throw new Error('a cluster is dialled')
+    await opened.promise
+    const set = encodeCommand(['MSET', keys[0] as string, 'a', keys[1] as string, 'b'])
+    const from = await cluster.primaryOf(slot)
+    const [to] = (await cluster.primaries()).filter((node) => node !== from)
+    if (to === undefined) throw new Error('a cluster of one')
+    wire.write(set)
+    await until(() => answers === '+OK\r\n', { what: 'the first answer' })
+    await cluster.beginMigration(slot, to)
+    expect(await cluster.moveKeys(slot, 1)).toBe(1)
+    wire.write(set)
+    await until(() => reordered.length > 0, { what: 'a refusal' })
+    expect(reordered[0]).toBe(String(set))
+    await cluster.moveKeys(slot)
+    await until(() => answers === '+OK\r\n+OK\r\n', { what: 'the second answer' })
+    await cluster.finishMigration(slot)
+
+    await cluster.beginMigration(slot, from)
+    expect(await cluster.moveKeys(slot, 1)).toBe(1)
+    wire.write(set)
+    await until(() => answers.includes('-TRYAGAIN'), { what: 'the refusal to be passed on', timeoutMs: 5_000 })
+    await cluster.moveKeys(slot)
+    await cluster.finishMigration(slot)
+    wire.destroy()
   })
 })

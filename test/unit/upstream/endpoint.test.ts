@@ -10,7 +10,9 @@ const pem = join(folder, 'some.pem')
 writeFileSync(pem, 'PEM')
 afterAll(() => rmSync(folder, { recursive: true }))
 
-const tcp = { kind: 'tcp', host: '127.0.0.1', port: 6379, path: '', username: null, password: null, db: 0, tls: null }
+const credentials = { username: null, password: null }
+const single = { seeds: [], service: '', dial: null }
+const tcp = { kind: 'tcp', host: '127.0.0.1', port: 6379, path: '', ...credentials, db: 0, tls: null, ...single }
 
 describe('what an address says', () => {
   test.each([
@@ -66,7 +68,7 @@ describe('what is refused', () => {
     ['redis://h:70000', 'port 70000'],
     ['redis://h:port', 'expected host, host:port'],
     ['redis://::1', 'expected host, host:port'],
-    ['redis://a,b', 'only one address'],
+    ['redis://a,b', 'take several addresses'],
     ['redis://h/one', 'must be a number'],
     ['redis://h/-1', 'must be a number'],
     ['redis://h/1?db=2', 'the path says database 1'],
@@ -85,8 +87,31 @@ describe('what is refused', () => {
     )
   })
 
-  test.each(['redis-cluster://a,b', 'rediss-cluster://a', 'redis-sentinel://:secret@a,b/name'])('%s is for later', (url) => {
-    expect(() => parseEndpoint(url)).toThrow(expect.objectContaining({ code: 'unsupported' }))
+  test('several servers have one set of credentials, and ports of their kind', () => {
+    const cluster = parseEndpoint('redis-cluster://ann:secret@a:7000,[::1]:7001,b')
+    expect(cluster).toMatchObject({ kind: 'cluster', username: 'ann', password: 'secret', db: 0, tls: null, service: '' })
+    expect(cluster.seeds.map(({ host, port, password }) => [host, port, password])).toEqual([
+      ['a', 7000, 'secret'],
+      ['::1', 7001, 'secret'],
+      ['b', 6379, 'secret'],
+    ])
+    expect(cluster.redacted).toBe('redis-cluster://ann:***@a:7000,[::1]:7001,b')
+    const sentinels = parseEndpoint('rediss-sentinel://:secret@a,b:26380/my%2Fmaster/3')
+    expect(sentinels).toMatchObject({ kind: 'sentinel', service: 'my/master', db: 3, password: 'secret' })
+    expect(sentinels.seeds.map(({ kind, host, port, db }) => [kind, host, port, db])).toEqual([
+      ['tls', 'a', 26379, 0],
+      ['tls', 'b', 26380, 0],
+    ])
+  })
+
+  test.each([
+    ['redis-cluster://a/1', 'a cluster address names no database'],
+    ['redis-cluster://a,b?db=1', 'a cluster address names no database'],
+    ['redis-sentinel://a,b', 'expected the name of the primary'],
+    ['redis-sentinel://a,b/name/x', 'the database must be a number'],
+    ['redis-sentinel://a,b/name/1/2', 'expected the name of the primary'],
+  ])('%s is no address: %s', (url, words) => {
+    expect(() => parseEndpoint(url)).toThrow(words)
   })
 
   test('TLS options on a plain address, and half a client certificate', () => {
@@ -99,7 +124,7 @@ describe('what is refused', () => {
     'redis://:hunter2@h/one',
     'redis://ann:hun ter2@h:x',
     'redis://h?password=hunter2&x=1',
-    'redis-cluster://:hunter2@h',
+    'redis-cluster://:hunter2@h/1',
   ])('the message about %s holds no password', (url) => {
     let message = ''
     try {
