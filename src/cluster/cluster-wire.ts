@@ -134,6 +134,7 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
     if (this.#closed) return
     this.#closed = true
     this.topology.forget(this)
+    this.#rerouting.stop()
     for (const link of [...this.#links.values()]) this.#drop(link)
   }
 
@@ -302,8 +303,9 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
     if (lane.clientId !== null && (lane.orphaned || (lane.up && lane.inFlight > 0))) this.topology.fence(node, lane.clientId)
     if (link.missing) this.topology.missing(-1)
     link.missing = false
-    link.close()
+    // Before it closes: what its lane says from then on is of no interest.
     this.#byLane.delete(lane)
+    link.close()
   }
 
   /** Beyond the limit only the server is read whose reply all others wait for. */

@@ -24,6 +24,7 @@ export class Rerouting {
   #again: Part[] = []
   #pauseMs = 0
   #sinceMs = 0
+  #timer: NodeJS.Timeout | null = null
 
   constructor(wire: Carrier) {
     this.#wire = wire
@@ -64,6 +65,14 @@ export class Rerouting {
     this.#drain()
   }
 
+  /** The wire is closed: what is kept here was never sent, and never is. */
+  stop(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#active = true
+    this.#held = []
+    this.#again = []
+  }
+
   /** The key has gone already, the slot not yet: asked there, just this once. Each command of a block would have to be. */
   #ask(part: Part, { host, port }: Redirection, asked: string): boolean {
     if (part.whole && part.count > 1) return false
@@ -87,14 +96,14 @@ export class Rerouting {
   #drain(): void {
     const busy = [...this.#wire.links].filter(({ lane }) => lane.inFlight > 0)
     if (busy.length === 0) {
-      setTimeout(() => this.#end(), this.#pauseMs)
+      this.#timer = setTimeout(() => this.#end(), this.#pauseMs)
       return
     }
     if (performance.now() - this.#sinceMs > drainMs) {
       const owners = new Set(this.#wire.topology.map?.owners.map(({ id }) => id))
       for (const { node, lane } of busy) if (!owners.has(node.id)) lane.fail(new Error('it serves no slots any more'))
     }
-    setTimeout(() => this.#drain(), drainPollMs)
+    this.#timer = setTimeout(() => this.#drain(), drainPollMs)
   }
 
   #end(): void {
