@@ -260,7 +260,7 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
     const link = this.#byLane.get(lane)
     if (link === undefined || this.#closed) return
     if (!link.missing) this.topology.missing(1)
-    link.missing = true
+    link.lost()
     if (this.#connected && this.stateful) this.broken(error)
     void this.topology.refresh()
   }

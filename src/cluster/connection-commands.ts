@@ -63,6 +63,7 @@ export class ConnectionCommands {
       ['client|setinfo', ok],
       ['client|caching', (_, frame) => this.#caching(frame)],
       ['client|tracking', (args, frame) => this.#tracking(args, frame)],
+      ['client|no-touch', (_, frame) => this.#everywhere(frame)],
       ['readonly', ok],
       ['readwrite', ok],
       ...['subscribe', 'psubscribe', 'ssubscribe', 'unsubscribe', 'punsubscribe', 'sunsubscribe'].map(
@@ -112,6 +113,11 @@ export class ConnectionCommands {
       return
     }
     this.#stick(frame)
+    this.#sender.every(frame, firstOf)
+  }
+
+  #everywhere(frame: Buffer): void {
+    this.#wire.sticky.push(Buffer.from(frame))
     this.#sender.every(frame, firstOf)
   }
 

@@ -5,7 +5,10 @@ import { contextOf, type Lane } from '../upstream/lane.ts'
 import { unheard } from '../upstream/waiter.ts'
 import type { Part } from './part.ts'
 
-/** How long a command waits for a server that is away; then it is answered that it was not run. Longer than a restart of a connection. */
+/**
+ * How long a server may be away before commands for it are answered that they were not run: longer than a restart of a connection. Replies
+ * come in order, so until then whoever shares the wire waits, too; after that nobody does.
+ */
 const nodeWaitMs = 2_000
 const asking = encodeCommand(['ASKING'])
 
@@ -17,6 +20,7 @@ export class NodeLink {
   #timer: NodeJS.Timeout | null = null
   /** The lane was up before, and is not now. */
   missing = false
+  #awaySinceMs = performance.now()
 
   constructor(node: ClusterNode, lane: Lane, sticky: readonly Buffer[]) {
     this.node = node
@@ -37,11 +41,18 @@ export class NodeLink {
 
   send(part: Part): void {
     part.at = this
-    if (this.ready) this.#put(part)
-    else {
-      this.#waiting.push(part)
-      this.#timer ??= setTimeout(() => this.#tooLate(), nodeWaitMs)
+    if (this.ready) {
+      this.#put(part)
+      return
     }
+    this.#waiting.push(part)
+    const leftMs = this.#awaySinceMs + nodeWaitMs - performance.now()
+    this.#timer ??= setTimeout(() => this.#tooLate(), Math.max(0, leftMs))
+  }
+
+  lost(): void {
+    if (!this.missing) this.#awaySinceMs = performance.now()
+    this.missing = true
   }
 
   /** The lane is up: what waited goes out in its order. */

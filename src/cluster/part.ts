@@ -25,11 +25,12 @@ export interface SentTo {
   readonly lane: Lane
 }
 
-/** Where a server sends its client, or that it asks to be asked again. */
-export type Refusal = Redirection | 'again'
+/** Where a server sends its client, that it asks to be asked again, or that it is a replica by now. */
+export type Refusal = Redirection | 'again' | 'replica'
 
 const anyLimits = { bulkBytes: 2 ** 31 - 1, argumentsMax: 2 ** 31 - 1, inlineBytes: 0 }
 const tryAgain = Buffer.from('-TRYAGAIN')
+const readOnly = Buffer.from('-READONLY')
 
 export class Part extends Place implements Waiter {
   readonly sums = false
@@ -125,11 +126,12 @@ export class Part extends Place implements Waiter {
   #collect(lane: ReplyLane, bytes: Buffer, ended: boolean): void {
     this.#pieces.push(bytes)
     if (!ended) return
-    this.at = null
     const all = this.#pieces.length === 1 ? (this.#pieces[0] as Buffer) : Buffer.concat(this.#pieces)
     this.#pieces = []
     const to = lane.errors > 0 ? firstRefusal(all) : null
-    if (to === null || !this.#owner.redirected(this, to)) this.#owner.deliver(this, all, true)
+    if (to !== null && this.#owner.redirected(this, to)) return
+    this.at = null
+    this.#owner.deliver(this, all, true)
   }
 
   /** Reply by reply: an error among them may be a redirection, which nobody but the wire shall see. */
@@ -174,7 +176,6 @@ export class Part extends Place implements Waiter {
     const to = refusal(error)
     if (to === null) return false
     if (this.count === 1) {
-      this.at = null
       if (!this.#owner.redirected(this, to)) return false
       this.#scanner = null
       return true
@@ -193,9 +194,13 @@ const noBytes = Buffer.alloc(0)
 
 /** Null for an error of any other kind. */
 function refusal(error: Buffer): Refusal | null {
-  if (error[1] !== 77 && error[1] !== 65 && error[1] !== 84) return null
-  return error.subarray(0, tryAgain.length).equals(tryAgain) ? 'again' : redirectionOf(error.toString('latin1'))
+  const second = error[1]
+  if (second !== 77 && second !== 65 && second !== 84 && second !== 82) return null
+  if (startsWith(error, tryAgain)) return 'again'
+  return startsWith(error, readOnly) ? 'replica' : redirectionOf(error.toString('latin1'))
 }
+
+const startsWith = (error: Buffer, word: Buffer): boolean => error.subarray(0, word.length).equals(word)
 
 function firstRefusal(replies: Buffer): Refusal | null {
   const scanner = new ReplyScanner()

@@ -47,6 +47,7 @@ export class Rerouting {
     if (++part.redirections > redirectionsMax) return false
     const asked = part.at?.node.host ?? ''
     if (to === 'again') return this.#tryAgain(part)
+    if (to === 'replica') return this.#toHeir(part)
     if (to.kind === 'ask') return this.#ask(part, to, asked)
     this.#wire.topology.redirected(to, asked)
     part.node = null
@@ -78,6 +79,15 @@ export class Rerouting {
     if (part.whole && part.count > 1) return false
     part.asking = true
     this.#wire.linkAt(host === '' ? asked : host, port).send(part)
+    return true
+  }
+
+  /** It was sent to this very server, as to all primaries: whoever is one in its place gets it. */
+  #toHeir(part: Part): boolean {
+    part.node = this.#wire.topology.heirOf(part.at?.node.id ?? '')?.id ?? part.node
+    this.#again.push(part)
+    void this.#wire.topology.refresh()
+    this.begin(tryAgainPauseMs)
     return true
   }
 

@@ -103,12 +103,19 @@ export class Topology {
     return this.#reading
   }
 
-  /** What a redirection says; the whole map is read soon. */
+  /** What a redirection says; the whole map is read soon. A replica that has one slot of its primary has taken all of them. */
   redirected({ slot, host, port }: Redirection, askedHost: string): void {
     if (this.map === null) return
     const owner = this.#ownerAt(host === '' ? askedHost : host, port)
-    if (this.map.ownerOf(slot)?.id !== owner.id) this.#adopt(this.map.with(slot, owner))
+    const former = this.map.ownerOf(slot)
+    if (former !== null && former.replicas.some(({ id }) => id === owner.id)) this.#adopt(this.map.takenOver(former, owner))
+    else if (former?.id !== owner.id) this.#adopt(this.map.with(slot, owner))
     this.#again(refreshGapMs)
+  }
+
+  /** Who took the place of a server that is no primary any more; null = nobody did, or it is one. */
+  heirOf(id: string): SlotOwner | null {
+    return this.map?.owners.find(({ replicas }) => replicas.some((replica) => replica.id === id)) ?? null
   }
 
   /** The server at an address, known by now or not. */

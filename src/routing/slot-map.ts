@@ -43,6 +43,18 @@ export class SlotMap {
     map.#ownerOf[slot] = map.owners.indexOf(known ?? owner)
     return map
   }
+
+  /** The same map with all that this primary had in the hands of a replica of it. */
+  takenOver(from: SlotOwner, by: ClusterNode): SlotMap {
+    const replicas = [from, ...from.replicas.filter(({ id }) => id !== by.id)].map(({ id, host, port }) => ({ id, host, port }))
+    const heir = { ...by, replicas }
+    const map = new SlotMap(
+      this.owners.map((owner) => (owner === from ? heir : owner)),
+      [],
+    )
+    map.#ownerOf.set(this.#ownerOf)
+    return map
+  }
 }
 
 /**

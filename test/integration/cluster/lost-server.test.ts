@@ -73,6 +73,10 @@ describe('a server of a cluster', () => {
     for (const fate of [second, third]) expect(fate).toMatch(/FERRYLOST/)
     // Meanwhile what is sent there is answered that it was not run.
     expect(await outcome(client.incr(lost))).toMatch(/^(CLUSTERDOWN|\d+$)/)
+    // Once it is known to be away, nobody waits for it any more.
+    const beforeMs = performance.now()
+    expect(await outcome(client.incr(lost))).toMatch(/^(CLUSTERDOWN|\d+$)/)
+    expect(performance.now() - beforeMs).toBeLessThan(1_000)
     await killed
     await until(async () => /^\d+$/.test(await outcome(client.incr(lost))), { what: 'the replica to answer', timeoutMs: 15_000 })
     expect(losses).toEqual(['a replica took the place of its primary'])
