@@ -16,7 +16,7 @@ import type { DialOptions, Several, Wire } from '../upstream/wire.ts'
 import type { Carrier } from './carrier.ts'
 import { Line, Place } from './line.ts'
 import { NodeLink } from './node-link.ts'
-import { Part, type Refusal } from './part.ts'
+import { type Guard, Part, type Refusal } from './part.ts'
 import { RequestRouter } from './request-router.ts'
 import { Rerouting } from './rerouting.ts'
 import type { Topology, TopologyListener } from './topology.ts'
@@ -166,6 +166,10 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
     const link = part.node === null ? this.linkFor(part.slot) : this.linkTo(part.node)
     if (link === null) {
       part.fail(unserved(part))
+      return
+    }
+    if (part.guard !== null && !isGuarded(part.guard, link)) {
+      this.#line.deliver(part, part.guard.instead, true)
       return
     }
     link.send(part)
@@ -321,5 +325,8 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
     }
   }
 }
+
+const isGuarded = ({ node, connection }: Guard, { node: { id }, ready, lane }: NodeLink): boolean =>
+  ready && id === node && lane.connections === connection
 
 const unserved = ({ slot }: Part): Buffer => Buffer.from(`-CLUSTERDOWN Hash slot ${slot} is not served\r\n`)

@@ -19,6 +19,15 @@ export interface PartOwner {
   broken(error: Error): void
 }
 
+/** A WATCH belongs to one connection: on another one, of whatever server, the block would run unwatched. */
+export interface Guard {
+  /** The server's id. */
+  readonly node: string
+  /** Which of the lane's connections it was. */
+  readonly connection: number
+  readonly instead: Buffer
+}
+
 /** The server that a part was sent to. */
 export interface SentTo {
   readonly node: ClusterNode
@@ -50,6 +59,8 @@ export class Part extends Place implements Waiter {
   readonly whole: boolean
   /** Sent ahead of it to the same server, with one reply that nobody waits for. */
   prefix: Buffer | null = null
+  /** Of a block that keys are watched for: where they are, and what is answered where the block comes to run anywhere else. */
+  guard: Guard | null = null
   /** Where it went, while it is there. */
   at: SentTo | null = null
   /** A slot, or Route.home. */
@@ -131,7 +142,7 @@ export class Part extends Place implements Waiter {
     const to = lane.errors > 0 ? firstRefusal(all) : null
     if (to !== null && this.#owner.redirected(this, to)) return
     this.at = null
-    this.#owner.deliver(this, all, true)
+    this.#owner.deliver(this, to !== null && this.guard !== null ? this.guard.instead : all, true)
   }
 
   /** Reply by reply: an error among them may be a redirection, which nobody but the wire shall see. */

@@ -16,6 +16,7 @@ const crossSlot = encodeError("CROSSSLOT Keys in request don't hash to the same 
 const execAbort = encodeError('EXECABORT Transaction discarded because of previous errors.')
 const anyLimits = { bulkBytes: 2 ** 31 - 1, argumentsMax: 2 ** 31 - 1, inlineBytes: 0 }
 const noBytes = Buffer.alloc(0)
+const unwatch = encodeCommand(['UNWATCH'])
 
 export class RequestRouter {
   readonly #wire: Carrier
@@ -27,8 +28,8 @@ export class RequestRouter {
   #openLink: NodeLink | null = null
   /** MULTI and what came behind it, until EXEC. */
   #block: Buffer[] | null = null
-  /** By id, the server on which keys are watched. */
-  #watchedAt: string | null = null
+  /** Where keys are watched, and which. */
+  #watched: { readonly node: string; readonly connection: number; readonly slots: Set<number> } | null = null
 
   constructor(wire: Carrier) {
     this.#wire = wire
@@ -132,19 +133,32 @@ export class RequestRouter {
     this.#block = null
     const buf = Buffer.concat(block)
     const slot = this.#slotOfBlock(buf)
-    const watched = this.#watchedAt
-    this.#watchedAt = null
-    const elsewhere = watched !== null && slot >= 0 && this.#wire.linkFor(slot)?.node.id !== watched
-    if (slot === Route.crossing || elsewhere) {
+    const watched = this.#watched
+    this.#watched = null
+    const crosses =
+      slot === Route.crossing || (watched !== null && slot >= 0 && !watched.slots.has(slot) && !this.#isAt(slot, watched.node))
+    if (crosses) {
       this.#refuseBlock(block.length, spec.name === 'exec')
-      if (watched !== null)
-        this.#sender.toEach([{ frame: encodeCommand(['UNWATCH']), slot: Route.home, node: watched }], () => noBytes)
+      if (watched !== null) this.#sender.toEach([{ frame: unwatch, slot: Route.home, node: watched.node }], () => noBytes)
       return
     }
     const part = this.#sender.part(slot, { buf, start: 0, end: buf.length, count: block.length }, true)
-    if (slot < 0) part.node = watched
+    if (watched !== null) {
+      if (slot < 0) part.node = watched.node
+      part.guard = { node: watched.node, connection: watched.connection, instead: this.#unrun(block.length) }
+    }
     this.#wire.place(part)
     this.#wire.dispatch(part)
+  }
+
+  #isAt(slot: number, node: string): boolean {
+    return this.#wire.linkFor(slot)?.node.id === node
+  }
+
+  /** What a block is answered whose watched keys have changed. */
+  #unrun(count: number): Buffer {
+    const nil = (this.#sender.context & 3) === 3 ? replies.null3 : replies.nullArray
+    return Buffer.concat([replies.ok, ...Array.from({ length: count - 2 }, () => replies.queued), nil])
   }
 
   /** As a server that takes none of its keys would answer. */
@@ -171,20 +185,22 @@ export class RequestRouter {
 
   #watch(args: ArgView, frame: Buffer, spec: CommandSpec): void {
     const slot = routeOf(spec, args)
-    const id = slot >= 0 ? this.#wire.linkFor(slot)?.node.id : undefined
-    if (slot < 0 || (this.#watchedAt !== null && this.#watchedAt !== id)) {
+    const link = slot >= 0 ? this.#wire.linkFor(slot) : null
+    if (link === null || (this.#watched !== null && this.#watched.node !== link.node.id)) {
       this.#wire.answer(crossSlot)
       return
     }
-    this.#watchedAt = id ?? null
+    const { connections } = link.lane
+    this.#watched ??= { node: link.node.id, connection: connections, slots: new Set() }
+    this.#watched.slots.add(slot)
     this.#keyed(slot, frame, 0, frame.length)
     this.flush()
   }
 
   #unwatch(frame: Buffer): void {
-    if (this.#watchedAt === null) this.#wire.answer(replies.ok)
-    else this.#sender.toEach([{ frame, slot: Route.home, node: this.#watchedAt }], firstOf)
-    this.#watchedAt = null
+    if (this.#watched === null) this.#wire.answer(replies.ok)
+    else this.#sender.toEach([{ frame, slot: Route.home, node: this.#watched.node }], firstOf)
+    this.#watched = null
   }
 }
 

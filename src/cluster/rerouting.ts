@@ -46,6 +46,10 @@ export class Rerouting {
   redirect(part: Part, to: Refusal): boolean {
     if (++part.redirections > redirectionsMax) return false
     const asked = part.at?.node.host ?? ''
+    if (part.guard !== null) {
+      if (typeof to === 'object' && to.kind === 'moved') this.#wire.topology.redirected(to, asked)
+      return false
+    }
     if (to === 'again') return this.#tryAgain(part)
     if (to === 'replica') return this.#toHeir(part)
     if (to.kind === 'ask') return this.#ask(part, to, asked)

@@ -108,7 +108,7 @@ export class Topology {
     if (this.map === null) return
     const owner = this.#ownerAt(host === '' ? askedHost : host, port)
     const former = this.map.ownerOf(slot)
-    if (former !== null && former.replicas.some(({ id }) => id === owner.id)) this.#adopt(this.map.takenOver(former, owner))
+    if (former?.replicas.some(({ id }) => id === owner.id)) this.#adopt(this.map.takenOver(former, owner))
     else if (former?.id !== owner.id) this.#adopt(this.map.with(slot, owner))
     this.#again(refreshGapMs)
   }
