@@ -1,9 +1,18 @@
-/** One chunk of keys compared on both sides: payloads first, meaning where the bytes differ, then expiry. */
-import { isTemporaryKey } from '../dispatch/typed/temporary-key.ts'
+/**
+ * Keys compared on both sides, by whatever is cheapest first, and by meaning where that does not prove them equal. Small strings are read
+ * as they are, which no digest is cheaper than. Of everything else both sides are asked for type and size before anything of it is read;
+ * then payloads or digests of them; values above a limit, and what differs, are read in windows.
+ */
+import type { Reply } from '../resp/decode.ts'
+import { expiryDetail, withoutExpiring } from './verify-expiry.ts'
+import { absence, type Finding } from './verify-finding.ts'
 import { type Pair, Refused } from './verify-pair.ts'
-import type { Reply } from './verify-pipe.ts'
-import { eachInFlight, type SizedKey } from './verify-scan.ts'
+import { Payloads, payloadBytesMax } from './verify-payloads.ts'
+import { verb } from './verify-requests.ts'
+import { eachInFlight } from './verify-scan.ts'
 import { compareStreams } from './verify-streams.ts'
+import { lookAtStrings } from './verify-strings.ts'
+import type { Look, Tally } from './verify-tally.ts'
 import {
   compareHashes,
   compareLists,
@@ -11,134 +20,231 @@ import {
   compareSets,
   compareSortedSets,
   compareStrings,
-  samePayload,
 } from './verify-values.ts'
 
-export interface Finding {
+interface SizedKey {
   readonly key: Buffer
-  /** missing and extra: on the target, seen from the source. */
-  readonly kind: 'missing' | 'extra' | 'type' | 'value' | 'ttl'
-  readonly detail: string
+  readonly type: string
+  /** In the memory of the larger side; an estimate. 0 = unknown: MEMORY USAGE is not everywhere. */
+  readonly sizeBytes: number
 }
 
-/** PEXPIRETIME gives a moment, which does not depend on when it is asked; PTTL is for servers before 7.0. */
-export type ExpiryVerb = 'PEXPIRETIME' | 'PTTL'
-
-/** Above it no payload is asked for: the server would build it in one piece. */
-const payloadBytesMax = 8 << 20
-/** Comparisons by meaning side by side; each holds at most a window of elements. */
+/** What one chunk of payloads may hold on each side. */
+const chunkBytes = 2 << 20
+/** Comparisons by meaning side by side, of one batch; each holds at most a window of elements, of the larger ones about a megabyte. */
 const deepInFlight = 32
+const deepLargeInFlight = 4
+const deepLargeBytes = 64 << 10
+/** After so many batches of nothing but strings, and twice as many after each mistake, the next are taken for strings unasked. */
+const stringBatches = 3
+const stringBatchesMax = 1_000
 
-/** The keys that differ now, in no certain order. A key that is about to expire, and is gone on one side already, does not differ. */
-export async function compareChunk(pair: Pair, verb: ExpiryVerb, chunk: readonly SizedKey[]): Promise<Finding[]> {
-  const findings: Finding[] = []
-  const deep: SizedKey[] = chunk.filter((entry) => entry.sizeBytes > payloadBytesMax)
-  const light = deep.length === 0 ? chunk : chunk.filter((entry) => entry.sizeBytes <= payloadBytesMax)
-  const keys = light.map((entry) => entry.key)
-  const [source, target] = await Promise.all([pair.source.perKey(['DUMP', verb], keys), pair.target.perKey(['DUMP', verb], keys)])
-  const absent: Finding[] = []
-  light.forEach((entry, index) => {
-    const [left, right] = [source[index * 2], target[index * 2]]
-    if (left === null || right === null) {
-      if (left !== right) absent.push(absence(entry.key, right === null))
-    } else if (Buffer.isBuffer(left) && Buffer.isBuffer(right) && samePayload(left, right)) {
-      const finding = compareExpiry(pair, verb, entry.key, source[index * 2 + 1], target[index * 2 + 1])
-      if (finding !== null) findings.push(finding)
-    } else {
-      deep.push(entry)
-    }
-  })
-  if (deep.length > 0) await compareDeep(pair, verb, deep, findings, absent)
-  for (const finding of await withoutExpiring(pair, absent)) findings.push(finding)
-  return findings
+const typeVerb = verb('TYPE')
+const sizeVerbs = [typeVerb, verb('MEMORY USAGE')]
+
+/** Of one batch, as it fills. */
+interface Results {
+  readonly findings: Finding[]
+  readonly absent: Finding[]
+  readonly tally: Tally
 }
 
-const absence = (key: Buffer, onTarget: boolean): Finding =>
-  onTarget
-    ? { key, kind: 'missing', detail: 'only the source has this key' }
-    : { key, kind: 'extra', detail: 'only the target has this key' }
+export class Comparison {
+  readonly #pair: Pair
+  readonly #payloads: Payloads
+  /** Batches in a row that held strings only, and how many it takes until that is expected. A wrong guess shows in a server's errors. */
+  #stringsInARow = 0
+  #stringsWanted = stringBatches
+  /** The user may not read ranges. */
+  #stringsRefused = false
 
-async function compareDeep(
-  pair: Pair,
-  verb: ExpiryVerb,
-  deep: SizedKey[],
-  findings: Finding[],
-  absent: Finding[],
-): Promise<void> {
-  const keys = deep.map((entry) => entry.key)
-  const [source, target] = await Promise.all([pair.source.perKey(['TYPE', verb], keys), pair.target.perKey(['TYPE', verb], keys)])
-  await eachInFlight(deep.entries(), deepInFlight, async ([index, entry]) => {
-    const [left, right] = [String(source[index * 2]), String(target[index * 2])]
-    if (left === 'none' || right === 'none') {
-      if (left !== right) absent.push(absence(entry.key, right === 'none'))
-    } else if (left !== right) {
-      findings.push({ key: entry.key, kind: 'type', detail: `${left} on the source, ${right} on the target` })
-    } else {
-      const detail = await compareValue(pair, entry, left)
-      const expiry = compareExpiry(pair, verb, entry.key, source[index * 2 + 1], target[index * 2 + 1])
-      if (detail !== null) findings.push({ key: entry.key, kind: 'value', detail })
-      else if (expiry !== null) findings.push(expiry)
-    }
-  })
-}
-
-async function compareValue(pair: Pair, { key, sizeBytes }: SizedKey, type: string): Promise<string | null> {
-  try {
-    switch (type) {
-      case 'string':
-        return await compareStrings(pair, key)
-      case 'list':
-        return await compareLists(pair, key, sizeBytes)
-      case 'set':
-        return await compareSets(pair, key, sizeBytes)
-      case 'zset':
-        return await compareSortedSets(pair, key, sizeBytes)
-      case 'hash':
-        return await compareHashes(pair, key, sizeBytes)
-      case 'stream':
-        return await compareStreams(pair, key, sizeBytes)
-      default:
-        return await compareOpaque(pair, key, type)
-    }
-  } catch (error) {
-    if (error instanceof Refused) return `could not be compared: ${error.message}`
-    throw error
+  constructor(pair: Pair) {
+    this.#pair = pair
+    this.#payloads = new Payloads(pair)
   }
-}
 
-/** -1 = never expires; -2 = the key is gone meanwhile, which counts as a difference here and is found out in the next round. */
-function compareExpiry(
-  pair: Pair,
-  verb: ExpiryVerb,
-  key: Buffer,
-  source: Reply | undefined,
-  target: Reply | undefined,
-): Finding | null {
-  const [left, right] = [Number(source), Number(target)]
-  if (left === right) return null
-  if (left >= 0 && right >= 0 && Math.abs(left - right) <= pair.ttlToleranceMs) return null
-  const show = (value: number) => {
-    if (value < 0) return value === -1 ? 'never' : 'gone'
-    return verb === 'PTTL' ? `in ${value} ms` : new Date(value).toISOString()
+  /** The keys that differ now, in no certain order. Keys that are on neither side do not count as compared. */
+  async compare(keys: readonly Buffer[], tally: Tally): Promise<Finding[]> {
+    const results: Results = { findings: [], absent: [], tally }
+    const rest = await this.#compareStrings(keys, results)
+    if (rest.length > 0) await this.#compareRest(rest, results)
+    results.findings.push(...(await withoutExpiring(this.#pair, results.absent)))
+    return results.findings
   }
-  return { key, kind: 'ttl', detail: `expires ${show(left)} on the source, ${show(right)} on the target` }
-}
 
-/** The remaining time is asked of the side that still has the key: its clock is the one that counts. */
-async function withoutExpiring(pair: Pair, absent: readonly Finding[]): Promise<Finding[]> {
-  const asked = async (kind: 'missing' | 'extra') => {
-    const keys = absent.filter((finding) => finding.kind === kind)
-    const pipe = kind === 'missing' ? pair.source : pair.target
-    const remaining = await pipe.perKey(
-      ['PTTL'],
-      keys.map((finding) => finding.key),
-    )
-    // -2: gone on this side too by now. A copy that is under way, or was cut off, may have left a name of its own, which ends by itself.
-    return keys.filter(({ key }, index) => {
-      const ms = Number(remaining[index])
-      return ms === -1 || (ms > pair.ttlToleranceMs && !isTemporaryKey(key))
+  async #compareStrings(keys: readonly Buffer[], results: Results): Promise<readonly Buffer[]> {
+    if (this.#stringsRefused) return keys
+    const guessed = this.#stringsInARow >= this.#stringsWanted
+    const { strings, others } = guessed ? { strings: keys, others: [] } : await this.#byType(keys)
+    if (strings.length === 0) return others
+    const look = await lookAtStrings(this.#pair, strings)
+    this.#learn(guessed, others.length, strings.length, look.refused)
+    results.tally.compared('string', 'bytes', look.equal + look.findings.length)
+    results.tally.compared('string', null, look.absent.length)
+    results.findings.push(...look.findings)
+    results.absent.push(...look.absent)
+    const unequal = look.unequal.map((key) => ({ key, type: 'string', sizeBytes: 1 }))
+    await this.#compareByValue(unequal, results)
+    return others.length === 0 ? look.rest : [...others, ...look.rest]
+  }
+
+  #learn(guessed: boolean, others: number, strings: number, refused: number): void {
+    if (refused === strings && !guessed) this.#stringsRefused = true
+    if (guessed && refused > 0) {
+      this.#stringsInARow = 0
+      this.#stringsWanted = Math.min(stringBatchesMax, this.#stringsWanted * 2)
+    } else if (!guessed) this.#stringsInARow = others === 0 && refused === 0 ? this.#stringsInARow + 1 : 0
+  }
+
+  async #byType(keys: readonly Buffer[]): Promise<{ strings: Buffer[]; others: Buffer[] }> {
+    const types = await this.#pair.source.perKey([typeVerb], keys)
+    const strings: Buffer[] = []
+    const others: Buffer[] = []
+    keys.forEach((key, index) => (String(types[index]) === 'string' ? strings : others).push(key))
+    return { strings, others }
+  }
+
+  async #compareRest(keys: readonly Buffer[], results: Results): Promise<void> {
+    const deep: SizedKey[] = []
+    for (const chunk of chunksOf(await this.#sized(keys, results), deep)) {
+      const strings = chunk[0]?.type === 'string'
+      const sizeBytes = chunk.reduce((sum, entry) => sum + entry.sizeBytes, 0)
+      const look = await this.#payloads.look(
+        chunk.map(({ key }) => key),
+        strings,
+        sizeBytes,
+      )
+      const by = look.way === 'payload' && strings ? 'bytes' : look.way
+      chunk.forEach((entry, index) => {
+        const [left, right] = look.expiries[index] as readonly [number, number]
+        if (look.same[index]) this.#judgeExpiry(entry, left, right, by, results)
+        else deep.push(entry)
+      })
+    }
+    await this.#compareByValue(deep, results)
+  }
+
+  /** Types and sizes of the keys that are of one type on both sides; the others are findings. */
+  async #sized(keys: readonly Buffer[], results: Results): Promise<SizedKey[]> {
+    const [source, target] = await Promise.all([
+      this.#pair.source.perKey(sizeVerbs, keys),
+      this.#pair.target.perKey(sizeVerbs, keys),
+    ])
+    const sized: SizedKey[] = []
+    keys.forEach((key, index) => {
+      const [left, right] = [String(source[index * 2]), String(target[index * 2])]
+      const type = left === 'none' ? right : left
+      if (left === right) {
+        const sizeBytes = sizeOf(source[index * 2 + 1], target[index * 2 + 1])
+        if (left !== 'none') sized.push({ key, type, sizeBytes })
+        return
+      }
+      results.tally.compared(type, null)
+      if (left === 'none' || right === 'none') results.absent.push(absence(key, type, right === 'none'))
+      else results.findings.push({ key, type, kind: 'type', detail: `${left} on the source, ${right} on the target` })
     })
+    return sized
   }
-  const [missing, extra] = await Promise.all([asked('missing'), asked('extra')])
-  return [...missing, ...extra]
+
+  async #compareByValue(entries: readonly SizedKey[], results: Results): Promise<void> {
+    const large = (entry: SizedKey) => entry.sizeBytes === 0 || entry.sizeBytes > deepLargeBytes
+    const one = (entry: SizedKey) => this.#compareOne(entry, results)
+    await eachInFlight(
+      entries.filter((entry) => !large(entry)),
+      deepInFlight,
+      one,
+    )
+    await eachInFlight(entries.filter(large), deepLargeInFlight, one)
+  }
+
+  async #compareOne(entry: SizedKey, results: Results): Promise<void> {
+    const { key, type } = entry
+    const detail = await this.#valueDetail(entry)
+    const expiries = [[this.#pair.expiry, key]]
+    const [[left], [right]] = (await Promise.all([this.#pair.source.callAll(expiries), this.#pair.target.callAll(expiries)])) as [
+      Reply[],
+      Reply[],
+    ]
+    // Where one of them is gone by now that is what is told, not how a value differs from none.
+    if (detail === null || Number(left) === -2 || Number(right) === -2) {
+      this.#judgeExpiry(entry, Number(left), Number(right), 'value', results)
+      return
+    }
+    results.tally.compared(type, 'value')
+    results.findings.push({ key, type, kind: 'value', detail })
+  }
+
+  #judgeExpiry(
+    { key, type }: SizedKey,
+    left: number,
+    right: number,
+    look: Look,
+    { findings, absent, tally }: Results,
+  ): void {
+    if (left === -2 && right === -2) return
+    tally.compared(type, look)
+    if (left === -2 || right === -2) {
+      absent.push(absence(key, type, right === -2))
+      return
+    }
+    const detail = expiryDetail(this.#pair, left, right)
+    if (detail !== null) findings.push({ key, type, kind: 'ttl', detail })
+  }
+
+  async #valueDetail({ key, type, sizeBytes }: SizedKey): Promise<string | null> {
+    const pair = this.#pair
+    try {
+      switch (type) {
+        case 'string':
+          return await compareStrings(pair, key)
+        case 'list':
+          return await compareLists(pair, key, sizeBytes)
+        case 'set':
+          return await compareSets(pair, key, sizeBytes)
+        case 'zset':
+          return await compareSortedSets(pair, key, sizeBytes)
+        case 'hash':
+          return await compareHashes(pair, key, sizeBytes)
+        case 'stream':
+          return await compareStreams(pair, key, sizeBytes)
+        default:
+          return await compareOpaque(pair, key, type, sizeBytes)
+      }
+    } catch (error) {
+      if (error instanceof Refused) return `could not be compared: ${error.message}`
+      throw error
+    }
+  }
+}
+
+/** An answer that is no number (no such key any more, no such command) makes the size unknown where the other side has none either. */
+function sizeOf(...answers: (Reply | undefined)[]): number {
+  let size = 0
+  for (const answer of answers) if (typeof answer === 'number' && answer > size) size = answer
+  return size
+}
+
+/** Strings apart from the rest; what is too large for a payload, or of unknown size, goes to `deep`. */
+function chunksOf(entries: readonly SizedKey[], deep: SizedKey[]): SizedKey[][] {
+  const chunks: SizedKey[][] = []
+  const open: Record<'strings' | 'others', { chunk: SizedKey[]; bytes: number }> = {
+    strings: { chunk: [], bytes: 0 },
+    others: { chunk: [], bytes: 0 },
+  }
+  for (const entry of entries) {
+    if (entry.sizeBytes === 0 || entry.sizeBytes > payloadBytesMax) {
+      deep.push(entry)
+      continue
+    }
+    const kind = entry.type === 'string' ? 'strings' : 'others'
+    let current = open[kind]
+    if (current.chunk.length === 0 || current.bytes + entry.sizeBytes > chunkBytes) {
+      current = { chunk: [], bytes: 0 }
+      open[kind] = current
+      chunks.push(current.chunk)
+    }
+    current.chunk.push(entry)
+    current.bytes += entry.sizeBytes
+  }
+  return chunks
 }

@@ -1,10 +1,16 @@
 /** The two connections of a verification and what both servers can do: what every comparison is given. */
-import type { Argument, Reply, VerifyPipe } from './verify-pipe.ts'
+import { isReplyError, type Reply } from '../resp/decode.ts'
+import type { VerifyPipe } from './verify-pipe.ts'
+import type { Argument } from './verify-requests.ts'
+
+/** PEXPIRETIME gives a moment, which does not depend on when it is asked; PTTL is for servers before 7.0. */
+export type ExpiryCommand = 'PEXPIRETIME' | 'PTTL'
 
 export interface Pair {
   readonly source: VerifyPipe
   readonly target: VerifyPipe
   readonly ttlToleranceMs: number
+  readonly expiry: ExpiryCommand
   /** Whether the side knows HPEXPIRETIME, and so whether its hash fields can expire at all. */
   readonly fieldTtls: { readonly source: boolean; readonly target: boolean }
 }
@@ -15,9 +21,11 @@ export class Refused extends Error {}
 /** What one window of a chunked comparison may hold on each side, as far as the mean element size tells. */
 const windowBytes = 1 << 20
 const windowElementsMax = 1_000
+/** Where MEMORY USAGE is not to be had. */
+const unsizedElements = 100
 
 export function windowElements(sizeBytes: number, elements: number): number {
-  if (sizeBytes === 0 || elements === 0) return windowElementsMax
+  if (sizeBytes === 0 || elements === 0) return unsizedElements
   return Math.max(1, Math.min(windowElementsMax, Math.floor(windowBytes / (sizeBytes / elements))))
 }
 
@@ -41,7 +49,7 @@ export async function list(pipe: VerifyPipe, args: readonly Argument[]): Promise
 }
 
 export function answered(reply: Reply): Reply {
-  if (reply instanceof Error) throw new Refused(reply.message)
+  if (isReplyError(reply)) throw new Refused(reply.error)
   return reply
 }
 

@@ -1,21 +1,28 @@
 /**
- * One raw connection for verification: a million keys are two million commands per side, which at ioredis' price per command would be
- * half a minute of CPU. RESP2 on the wire, so that sets, maps and doubles have one shape whatever the server; redis-parser decodes.
+ * One raw connection for verification: a million keys are millions of commands, which at ioredis' price per command would be half a
+ * minute of CPU. RESP2 on the wire, so that sets, maps and doubles have one shape whatever the server. Replies come as the bytes that
+ * arrived with where each ends; a value is only made of them where somebody asks for one.
  */
 import type { Socket } from 'node:net'
-import RedisParser from 'redis-parser'
 import { FerryError } from '../errors.ts'
+import { decodeReply, isReplyError, type Reply } from '../resp/decode.ts'
+import { ReplyScanner } from '../resp/reply-scanner.ts'
 import { openSocket } from '../upstream/connect.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
+import { type Argument, encode, encodePerKey, type Verb } from './verify-requests.ts'
 
-/** Errors are values here: a WRONGTYPE or an unknown command is an answer that the comparison has to judge. */
-export type Reply = Buffer | number | null | Error | Reply[]
-export type Argument = Buffer | string | number
+/** One behind the other as they came: reply n lies in [ends[n - 1], ends[n]). Errors are replies here, which the comparison judges. */
+export interface RawReplies {
+  readonly bytes: Buffer
+  readonly ends: Uint32Array
+}
 
 interface Pending {
-  readonly wanted: number
-  readonly replies: Reply[]
-  readonly resolve: (replies: Reply[]) => void
+  readonly ends: Uint32Array
+  readonly chunks: Buffer[]
+  replies: number
+  bytes: number
+  readonly resolve: (replies: RawReplies) => void
   readonly reject: (error: Error) => void
 }
 
@@ -26,6 +33,7 @@ export class VerifyPipe {
   readonly #socket: Socket
   readonly #address: string
   readonly #pending: Pending[] = []
+  readonly #scanner = new ReplyScanner()
   #failure: Error | null = null
   #corked = false
   #db = -1
@@ -33,20 +41,14 @@ export class VerifyPipe {
   /** Connecting begins at once; a failure shows in the first call. */
   constructor(endpoint: Endpoint) {
     this.#address = endpoint.redacted
-    const parser = new RedisParser({
-      returnBuffers: true,
-      returnReply: (reply: Reply) => this.#settle(reply),
-      returnError: (error: Error) => this.#settle(error),
-      returnFatalError: (error: Error) => this.#fail(error),
-    })
-    const parse = (chunk: Buffer): void => {
+    const take = (chunk: Buffer): void => {
       try {
-        parser.execute(chunk)
+        this.#take(chunk)
       } catch (error) {
         this.#fail(error as Error)
       }
     }
-    const socket = openSocket(endpoint, () => {}, parse)
+    const socket = openSocket(endpoint, () => {}, take)
     this.#socket = socket
     socket.setTimeout(silenceMs)
     socket.on('timeout', () => {
@@ -60,7 +62,7 @@ export class VerifyPipe {
   async signIn({ username, password }: Endpoint): Promise<void> {
     if (password !== null) {
       const answer = await this.call(['AUTH', ...(username === null ? [] : [username]), password])
-      if (answer instanceof Error) throw this.#fail(answer)
+      if (isReplyError(answer)) throw this.#fail(new Error(answer.error))
     }
     // Comparing must not make every key look recently used. Both are refused by older servers, which is no reason to stop.
     await this.callAll([
@@ -74,20 +76,20 @@ export class VerifyPipe {
     return (await this.callAll([args]))[0] ?? null
   }
 
-  callAll(commands: readonly (readonly Argument[])[]): Promise<Reply[]> {
-    return this.#send(Buffer.concat(commands.map(encode)), commands.length)
+  async callAll(commands: readonly (readonly Argument[])[]): Promise<Reply[]> {
+    return valuesOf(await this.send(Buffer.concat(commands.map(encode)), commands.length))
   }
 
   /** Each of `verbs` for each key: the replies of the first key, then of the second, and so on. */
-  perKey(verbs: readonly string[], keys: readonly Buffer[]): Promise<Reply[]> {
-    return this.#send(encodePerKey(verbs, keys), verbs.length * keys.length)
+  async perKey(verbs: readonly Verb[], keys: readonly Buffer[]): Promise<Reply[]> {
+    return valuesOf(await this.send(encodePerKey(verbs, keys), verbs.length * keys.length))
   }
 
   /** @throws FerryError `unsupported` if the server has no such database. */
   async select(db: number): Promise<void> {
     if (this.#db === db) return
     const answer = await this.call(['SELECT', db])
-    if (answer instanceof Error) throw new FerryError('unsupported', `${this.#address}: SELECT ${db}: ${answer.message}`)
+    if (isReplyError(answer)) throw new FerryError('unsupported', `${this.#address}: SELECT ${db}: ${answer.error}`)
     this.#db = db
   }
 
@@ -96,11 +98,12 @@ export class VerifyPipe {
     this.#fail(reason)
   }
 
-  #send(bytes: Buffer, wanted: number): Promise<Reply[]> {
+  /** `bytes` hold `wanted` commands. */
+  send(bytes: Buffer, wanted: number): Promise<RawReplies> {
     if (this.#failure !== null) return Promise.reject(this.#failure)
-    if (wanted === 0) return Promise.resolve([])
+    if (wanted === 0) return Promise.resolve({ bytes: Buffer.alloc(0), ends: new Uint32Array(0) })
     return new Promise((resolve, reject) => {
-      this.#pending.push({ wanted, replies: [], resolve, reject })
+      this.#pending.push({ ends: new Uint32Array(wanted), chunks: [], replies: 0, bytes: 0, resolve, reject })
       // Many comparisons run side by side; what they send in one turn of the event loop leaves as one write.
       if (!this.#corked) {
         this.#corked = true
@@ -114,17 +117,27 @@ export class VerifyPipe {
     })
   }
 
-  #settle(reply: Reply): void {
-    const first = this.#pending[0]
-    if (first === undefined) {
-      this.#fail(new Error('a reply that nobody asked for'))
-      return
-    }
-    first.replies.push(reply)
-    if (first.replies.length === first.wanted) {
+  #take(chunk: Buffer): void {
+    const scanner = this.#scanner
+    let at = 0
+    while (at < chunk.length) {
+      const first = this.#pending[0]
+      if (first === undefined) throw new Error('a reply that nobody asked for')
+      const { ends } = first
+      const from = at
+      const before = first.bytes
+      let replies = first.replies
+      while (at < chunk.length && replies < ends.length) {
+        at = scanner.scan(chunk, at, chunk.length)
+        if (scanner.done) ends[replies++] = before + at - from
+      }
+      first.replies = replies
+      first.bytes = before + at - from
+      first.chunks.push(from === 0 && at === chunk.length ? chunk : chunk.subarray(from, at))
+      if (replies < ends.length) return
       // Few are pending at a time (one per batch), so shifting is cheap.
       this.#pending.shift()
-      first.resolve(first.replies)
+      first.resolve({ bytes: first.chunks.length === 1 ? (first.chunks[0] as Buffer) : Buffer.concat(first.chunks), ends })
     }
   }
 
@@ -139,45 +152,12 @@ export class VerifyPipe {
   }
 }
 
-function encode(args: readonly Argument[]): Buffer {
-  const parts: Buffer[] = [Buffer.from(`*${args.length}\r\n`)]
-  for (const argument of args) {
-    const bytes = Buffer.isBuffer(argument) ? argument : Buffer.from(String(argument))
-    parts.push(lengthPrefix(bytes.length), bytes, lineEnd)
-  }
-  return Buffer.concat(parts)
-}
-
-/** One allocation for the whole batch; this is the hot path. */
-function encodePerKey(verbs: readonly string[], keys: readonly Buffer[]): Buffer {
-  const heads = verbs.map((verb) => {
-    const words = verb.split(' ')
-    return Buffer.from(`*${words.length + 1}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`)
-  })
-  const headBytes = heads.reduce((sum, head) => sum + head.length, 0)
-  let size = headBytes * keys.length
-  for (const key of keys) size += heads.length * (lengthPrefix(key.length).length + key.length + 2)
-  const bytes = Buffer.allocUnsafe(size)
+function valuesOf({ bytes, ends }: RawReplies): Reply[] {
+  const values: Reply[] = new Array(ends.length)
   let at = 0
-  for (const key of keys) {
-    const prefix = lengthPrefix(key.length)
-    for (const head of heads) {
-      bytes.set(head, at)
-      at += head.length
-      bytes.set(prefix, at)
-      at += prefix.length
-      bytes.set(key, at)
-      at += key.length
-      bytes[at++] = 13
-      bytes[at++] = 10
-    }
+  for (let i = 0; i < ends.length; i++) {
+    values[i] = decodeReply(bytes, at).value
+    at = ends[i] as number
   }
-  return bytes
-}
-
-const lineEnd = Buffer.from('\r\n')
-const knownPrefixes = Array.from({ length: 256 }, (_, length) => Buffer.from(`$${length}\r\n`))
-
-function lengthPrefix(length: number): Buffer {
-  return knownPrefixes[length] ?? Buffer.from(`$${length}\r\n`)
+  return values
 }

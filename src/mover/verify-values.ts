@@ -5,11 +5,14 @@
 import { printable } from '../resp/printable.ts'
 import { sameHyperLogLog } from './verify-hll.ts'
 import { answered, both, bothLists, bothNumbers, list, type Pair, scanElements, windowElements } from './verify-pair.ts'
-import type { Reply, VerifyPipe } from './verify-pipe.ts'
+import type { Reply } from '../resp/decode.ts'
+import type { VerifyPipe } from './verify-pipe.ts'
 
 const stringWindowBytes = 1 << 20
 /** A dense one has 12,304 bytes; a sparse one is at most as long as its setting allows, 3,000 by default. */
 const hyperLogLogBytesMax = 64 << 10
+/** A payload comes in one piece: neither server may be kept busy with it, nor memory be filled. */
+const opaqueBytesMax = 64 << 20
 
 export async function compareStrings(pair: Pair, key: Buffer): Promise<string | null> {
   const [sourceBytes, targetBytes] = await bothNumbers(pair, ['STRLEN', key])
@@ -127,7 +130,8 @@ async function compareFieldTtls(pair: Pair, key: Buffer, fields: Buffer[]): Prom
 const expiry = (at: number): string => (at < 0 ? 'no time' : new Date(at).toISOString())
 
 /** Modules and types that Ferry does not know: their payload is all there is to compare. */
-export async function compareOpaque(pair: Pair, key: Buffer, type: string): Promise<string | null> {
+export async function compareOpaque(pair: Pair, key: Buffer, type: string, sizeBytes: number): Promise<string | null> {
+  if (sizeBytes > opaqueBytesMax) return `values of type ${type} of ${sizeBytes} bytes are too large to be compared`
   const [source, target] = await both(pair, ['DUMP', key])
   if (Buffer.isBuffer(source) && Buffer.isBuffer(target) && samePayload(source, target)) return null
   return `values of type ${type} have different payloads; this type cannot be compared by meaning`

@@ -7,11 +7,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Redis, ReplyError } from 'ioredis'
 import { FerryError } from '../errors.ts'
 import { endpointOf } from '../upstream/client-factory.ts'
-import { compareChunk, type ExpiryVerb, type Finding } from './verify-compare.ts'
+import { type VerifyCheckpoint, VerifyCheckpoints, type VerifyNotes, type VerifyPlace } from './verify-checkpoint.ts'
+import { Comparison } from './verify-compare.ts'
+import { Findings } from './verify-findings.ts'
 import type { Pair } from './verify-pair.ts'
 import { VerifyPipe } from './verify-pipe.ts'
-import { countFindings, type LocatedFinding, type VerificationReport } from './verify-report.ts'
-import { eachInFlight, type SizedKey, scanKeys, sizedChunks } from './verify-scan.ts'
+import { groupsOf, samplesOf, type VerificationReport } from './verify-report.ts'
+import { drawnKeys } from './verify-sample.ts'
+import { Tally } from './verify-tally.ts'
+import { Walk } from './verify-walk.ts'
 
 export interface VerificationOptions {
   readonly ttlToleranceMs: number
@@ -19,56 +23,94 @@ export interface VerificationOptions {
   readonly rounds: number
   /** Waited before each round but the first. */
   readonly settleMs: number
-  /** Must have healed the keys when it resolves. Called with at most `repairKeysMax` keys at a time. */
+  /** Above 0; absent = all keys. Which ones depends on their names alone. */
+  readonly samplePercent?: number | undefined
+  /** In place of a share: about so many keys, drawn by the servers. The walk over all keys is spared. */
+  readonly sampleKeys?: number | undefined
+  /** 0 = unlimited. */
+  readonly keysPerSecondMax?: number | undefined
+  /** Where the place is kept, about once per second; absent = nowhere. Not for `sampleKeys`. */
+  readonly notes?: VerifyNotes | undefined
+  /** Go on where the notes say that an earlier one was interrupted. */
+  readonly resume?: boolean | undefined
+  /** Must have healed the keys when it resolves. Called with at most `recheckKeys` keys at a time. */
   readonly repair?: ((keys: { db: number; key: Buffer }[]) => Promise<void>) | undefined
   readonly signal?: AbortSignal | undefined
   /** Called while it runs, at most every `progressMs`, and once at the end. */
   readonly onProgress?: ((report: VerificationReport) => void) | undefined
 }
 
-/** Chunks side by side: while one is compared, the servers work on the next. */
-const chunksInFlight = 3
-/** Beyond it a copy is called for, not a comparison; keeps the list of what to look at again in some hundred megabytes. */
-const findingsMax = 1_000_000
-const repairKeysMax = 1_000
+const recheckKeys = 1_000
 const progressMs = 100
+const saveMs = 1_000
 
-/** Keys by database and bytes; latin1 keeps each byte a character. */
-type Findings = Map<string, LocatedFinding>
+interface Server {
+  readonly client: Redis
+  readonly runId: string
+  /** Keys by database. */
+  readonly sizes: ReadonlyMap<number, number>
+}
 
 export class Verification {
   readonly #clients: { readonly source: Redis; readonly target: Redis }
   readonly #options: VerificationOptions
   readonly #id = randomUUID()
-  readonly #startedAt = new Date()
+  readonly #checkpoints: VerifyCheckpoints | null
+  /** Of this process; how long it took does not count the time in between. */
+  readonly #beganMs = Date.now()
+  #startedAt = new Date().toISOString()
   #state: VerificationReport['state'] = 'running'
+  #stage: VerificationReport['stage'] = 'source'
   #finishedAt: Date | null = null
+  #resumed: string | null = null
   #error: string | null = null
-  #keysCompared = 0
+  #keysTotal = 0
+  /** What an earlier process compared. */
+  #keysBefore = 0
   #comparingMs: number | null = null
   #repaired = 0
-  #findings: Findings = new Map()
-  #expiryVerb: ExpiryVerb = 'PEXPIRETIME'
+  #findings = new Findings()
+  #walk: Walk | null = null
+  #comparison: Comparison | null = null
   #progressAt = 0
+  #savedAt = Date.now()
 
   /** The clients must be connected and of the one factory; bulk reads go over connections of the verification's own, to the same endpoints. */
   constructor({ source, target, options }: { source: Redis; target: Redis; options: VerificationOptions }) {
     this.#clients = { source, target }
     this.#options = options
+    this.#checkpoints =
+      options.notes === undefined || options.sampleKeys !== undefined ? null : new VerifyCheckpoints(options.notes)
   }
 
   /** A snapshot. Until the last round has ended its counts are of keys that may yet turn out equal. */
   report(): VerificationReport {
-    const elapsedMs = this.#comparingMs ?? Date.now() - this.#startedAt.getTime()
+    const elapsedMs = this.#comparingMs ?? Date.now() - this.#beganMs
+    const { samplePercent, sampleKeys } = this.#options
+    const { missing, extra, type, value, ttl } = this.#findings.counts
+    const tally = this.#walk?.tally ?? new Tally()
+    const keysCompared = tally.keys
     return {
       id: this.#id,
       state: this.#state,
-      startedAt: this.#startedAt.toISOString(),
+      stage: this.#stage,
+      scope: samplePercent === undefined && sampleKeys === undefined ? 'full' : 'sample',
+      startedAt: this.#startedAt,
       finishedAt: this.#finishedAt?.toISOString() ?? null,
-      keysCompared: this.#keysCompared,
-      keysPerSecond: elapsedMs === 0 ? 0 : Math.round((this.#keysCompared * 1000) / elapsedMs),
-      ...countFindings(this.#findings.values()),
+      resumed: this.#resumed,
+      keysTotal: this.#keysTotal,
+      keysScanned: this.#walk?.scanned ?? 0,
+      keysCompared,
+      keysPerSecond: elapsedMs === 0 ? 0 : Math.round(((keysCompared - this.#keysBefore) * 1000) / elapsedMs),
+      differences: type + value,
+      typeDifferences: type,
+      missing,
+      extra,
+      ttlDifferences: ttl,
       repaired: this.#repaired,
+      ...groupsOf(this.#findings, tally, this.#state === 'running'),
+      looks: { ...tally.looks },
+      samples: samplesOf(this.#findings),
       error: this.#error,
     }
   }
@@ -93,7 +135,9 @@ export class Verification {
       pipes.push(source, target)
       await Promise.all([source.signIn(endpoints[0]), target.signIn(endpoints[1])])
       await this.#compareAndRepair(await this.#pairOf(source, target))
+      this.#checkpoints?.clear()
       this.#state = 'done'
+      this.#stage = 'ended'
     } catch (cause) {
       const error = signal?.aborted ? interrupted() : cause
       this.#state = 'failed'
@@ -109,45 +153,108 @@ export class Verification {
   }
 
   async #compareAndRepair(pair: Pair): Promise<void> {
-    const { rounds, repair } = this.#options
-    for (const db of await databasesOf([this.#clients.source, this.#clients.target])) {
-      await Promise.all([pair.source.select(db), pair.target.select(db)])
-      await this.#compareSource(pair, db)
-      await this.#findExtra(pair, db)
-    }
-    this.#comparingMs = Date.now() - this.#startedAt.getTime()
+    const { repair, sampleKeys } = this.#options
+    const servers = await Promise.all([this.#clients.source, this.#clients.target].map(serverOf))
+    const databases = [...new Set(servers.flatMap(({ sizes }) => [...sizes.keys()]))].sort((left, right) => left - right)
+    for (const { sizes } of servers) for (const keys of sizes.values()) this.#keysTotal += keys
+    this.#comparison = new Comparison(pair)
+    this.#walk = this.#newWalk(pair, this.#comparison, servers)
+    if (sampleKeys === undefined) await this.#walkOn(this.#walk, databases, servers)
+    else await this.#draw(pair, this.#walk, databases, servers, sampleKeys)
+    this.#comparingMs = Date.now() - this.#beganMs
+    this.#stage = 'settling'
+    // What an earlier process found may have been repaired since: it is looked at at least once more.
+    const rounds = Math.max(this.#options.rounds, this.#keysBefore > 0 ? 2 : 1)
     this.#findings = await this.#settle(pair, this.#findings, rounds - 1)
     if (repair === undefined || this.#findings.size === 0) return
+    this.#stage = 'repairing'
     const keys = [...this.#findings.values()].map(({ db, key }) => ({ db, key }))
-    for (let at = 0; at < keys.length; at += repairKeysMax) await repair(keys.slice(at, at + repairKeysMax))
-    const left = await this.#settle(pair, await this.#recheck(pair, this.#findings), rounds - 1)
+    for (let at = 0; at < keys.length; at += recheckKeys) await repair(keys.slice(at, at + recheckKeys))
+    const left = await this.#settle(pair, await this.#recheck(pair, this.#findings), this.#options.rounds - 1)
     this.#repaired = this.#findings.size - left.size
   }
 
-  async #compareSource(pair: Pair, db: number): Promise<void> {
-    async function* chunks(): AsyncGenerator<SizedKey[]> {
-      for await (const keys of scanKeys(pair.source)) yield* await sizedChunks(keys, [pair.source])
-    }
-    await eachInFlight(chunks(), chunksInFlight, async (chunk) => {
-      this.#keep(this.#findings, db, await compareChunk(pair, this.#expiryVerb, chunk))
-      this.#keysCompared += chunk.length
-      this.#progress()
+  #newWalk(pair: Pair, comparison: Comparison, servers: readonly Server[]): Walk {
+    const { samplePercent, keysPerSecondMax, signal } = this.#options
+    return new Walk(pair, comparison, {
+      samplePercent: samplePercent ?? 100,
+      keysPerSecondMax: keysPerSecondMax ?? 0,
+      signal,
+      found: (db, findings) => this.#findings.keep(db, findings),
+      progress: () => {
+        this.#stage = this.#walk?.place?.side ?? this.#stage
+        this.#progress()
+        if (Date.now() - this.#savedAt >= saveMs) this.#save(servers)
+      },
     })
   }
 
-  /** The other direction only has to look for keys that the source lacks. */
-  async #findExtra(pair: Pair, db: number): Promise<void> {
-    await eachInFlight(scanKeys(pair.target), chunksInFlight, async (keys) => {
-      // One command for the whole batch: in the usual case they are all there. A cluster node refuses it, then each is asked for.
-      if ((await pair.source.call(['EXISTS', ...keys])) === keys.length) return
-      const exists = await pair.source.perKey(['EXISTS'], keys)
-      const absent = keys.filter((_, index) => exists[index] !== 1)
-      for (const chunk of await sizedChunks(absent, [pair.target])) {
-        this.#keep(this.#findings, db, await compareChunk(pair, this.#expiryVerb, chunk))
-        this.#keysCompared += chunk.length
+  async #walkOn(walk: Walk, databases: readonly number[], servers: readonly Server[]): Promise<void> {
+    const checkpoint = this.#options.resume ? this.#takeUp(walk, servers) : null
+    if (checkpoint === null) this.#checkpoints?.clear()
+    this.#findings.startSaving()
+    walk.through = checkpoint?.through ?? false
+    try {
+      if (!walk.through) await walk.run(databases, checkpoint?.place ?? null)
+    } finally {
+      this.#save(servers)
+    }
+  }
+
+  #takeUp(walk: Walk, servers: readonly Server[]): VerifyCheckpoint | null {
+    if (this.#checkpoints === null) return null
+    const checkpoint = this.#checkpoints.resume(this.#terms(servers), this.#findings)
+    if (typeof checkpoint === 'string') {
+      this.#resumed = checkpoint
+      return null
+    }
+    const { place, startedAt, keysScanned, tally } = checkpoint
+    for (const each of [walk.tally, walk.settled]) each.restore(tally)
+    walk.scanned = keysScanned
+    walk.settledScanned = keysScanned
+    this.#startedAt = startedAt
+    this.#keysBefore = walk.tally.keys
+    this.#resumed = placeText(place, this.#keysBefore)
+    return checkpoint
+  }
+
+  #save(servers: readonly Server[]): void {
+    const walk = this.#walk
+    if (this.#checkpoints === null || walk === null || (walk.place === null && !walk.through)) return
+    this.#savedAt = Date.now()
+    const { place, through, settled, settledScanned } = walk
+    const terms = this.#terms(servers)
+    const tally = settled.document()
+    this.#checkpoints.save({ terms, startedAt: this.#startedAt, through, place, keysScanned: settledScanned, tally }, this.#findings)
+  }
+
+  #terms(servers: readonly Server[]): VerifyCheckpoint['terms'] {
+    const { ttlToleranceMs, samplePercent } = this.#options
+    return {
+      addresses: servers.map(({ client }) => endpointOf(client).redacted),
+      runIds: servers.map(({ runId }) => runId),
+      ttlToleranceMs,
+      samplePercent: samplePercent ?? 100,
+    }
+  }
+
+  /** Half of them from each side, of each database in proportion. */
+  async #draw(pair: Pair, walk: Walk, databases: readonly number[], servers: readonly Server[], wanted: number): Promise<void> {
+    for (const db of databases) {
+      await Promise.all([pair.source.select(db), pair.target.select(db)])
+      for (const [index, side] of (['source', 'target'] as const).entries()) {
+        this.#stage = side
+        const { sizes } = servers[index] as Server
+        const all = [...sizes.values()].reduce((sum, keys) => sum + keys, 0)
+        const share = Math.ceil((wanted / 2) * ((sizes.get(db) ?? 0) / Math.max(1, all)))
+        for await (const keys of drawnKeys(pair[side], share)) {
+          await walk.paced(keys.length)
+          this.#findings.keep(db, await (this.#comparison as Comparison).compare(keys, walk.tally))
+          walk.scanned += keys.length
+          this.#progress()
+        }
       }
-      this.#progress()
-    })
+    }
   }
 
   async #settle(pair: Pair, findings: Findings, rounds: number): Promise<Findings> {
@@ -162,38 +269,32 @@ export class Verification {
 
   async #recheck(pair: Pair, findings: Findings): Promise<Findings> {
     const byDatabase = Map.groupBy(findings.values(), (finding) => finding.db)
-    const left: Findings = new Map()
+    const left = new Findings()
     for (const [db, ofDatabase] of byDatabase) {
       await Promise.all([pair.source.select(db), pair.target.select(db)])
       const keys = ofDatabase.map((finding) => finding.key)
-      for (let at = 0; at < keys.length; at += repairKeysMax) {
-        const chunks = await sizedChunks(keys.slice(at, at + repairKeysMax), [pair.source, pair.target])
-        for (const chunk of chunks) this.#keep(left, db, await compareChunk(pair, this.#expiryVerb, chunk))
+      for (let at = 0; at < keys.length; at += recheckKeys) {
+        const some = keys.slice(at, at + recheckKeys)
+        await this.#walk?.paced(some.length)
+        left.keep(db, await (this.#comparison as Comparison).compare(some, new Tally()))
       }
     }
     return left
   }
 
-  #keep(into: Findings, db: number, found: readonly Finding[]): void {
-    for (const finding of found) {
-      // A slice would keep the whole chunk alive that it was received in.
-      const key = Buffer.from(finding.key)
-      into.set(`${db}:${key.toString('latin1')}`, { ...finding, key, db })
-    }
-    if (into.size > findingsMax) {
-      throw new FerryError('limit', `more than ${findingsMax} keys differ: copy first, then verify`)
-    }
-  }
-
   async #pairOf(source: VerifyPipe, target: VerifyPipe): Promise<Pair> {
     const { source: sourceClient, target: targetClient } = this.#clients
     const knowExpiry = await Promise.all([sourceClient, targetClient].map((client) => knows(client, 'PEXPIRETIME', ['ferry'])))
-    this.#expiryVerb = knowExpiry.every(Boolean) ? 'PEXPIRETIME' : 'PTTL'
     const [sourceFields, targetFields] = await Promise.all(
       [sourceClient, targetClient].map((client) => knows(client, 'HPEXPIRETIME', ['ferry', 'FIELDS', '1', 'ferry'])),
     )
-    const fieldTtls = { source: sourceFields === true, target: targetFields === true }
-    return { source, target, ttlToleranceMs: this.#options.ttlToleranceMs, fieldTtls }
+    return {
+      source,
+      target,
+      ttlToleranceMs: this.#options.ttlToleranceMs,
+      expiry: knowExpiry.every(Boolean) ? 'PEXPIRETIME' : 'PTTL',
+      fieldTtls: { source: sourceFields === true, target: targetFields === true },
+    }
   }
 
   #progress(): void {
@@ -206,14 +307,17 @@ export class Verification {
 
 const interrupted = (): FerryError => new FerryError('interrupted', 'the verification was stopped')
 
-/** All that hold keys on either side, in order. */
-async function databasesOf(clients: readonly Redis[]): Promise<number[]> {
-  const databases = new Set<number>()
-  for (const client of clients) {
-    const info = await client.info('keyspace').catch(unreachable)
-    for (const match of info.matchAll(/^db(\d+):/gm)) databases.add(Number(match[1]))
-  }
-  return [...databases].sort((left, right) => left - right)
+const placeText = (place: VerifyPlace | null, keys: number): string =>
+  place === null
+    ? `behind the passes, which compared ${keys} keys`
+    : `after ${keys} keys, in the ${place.side}'s database ${place.db}`
+
+async function serverOf(client: Redis): Promise<Server> {
+  const keyspace = await client.info('keyspace').catch(unreachable)
+  const server = await client.info('server').catch(unreachable)
+  const sizes = new Map<number, number>()
+  for (const match of keyspace.matchAll(/^db(\d+):keys=(\d+)/gm)) sizes.set(Number(match[1]), Number(match[2]))
+  return { client, runId: /^run_id:(\w+)/m.exec(server)?.[1] ?? '', sizes }
 }
 
 /** By asking: versions and COMMAND tell little about forks and about what the user may run. A wrong type would be an answer, too. */

@@ -69,6 +69,10 @@ export class Store {
     this.#documents.save(name, value)
   }
 
+  removeDocument(name: string): void {
+    this.#documents.remove(name)
+  }
+
   /** Whether the run before this one ended with `markClean`; true for a new file. Does not change while the store is open. */
   cleanShutdown(): boolean {
     return this.#wasClean
