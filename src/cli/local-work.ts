@@ -1,5 +1,7 @@
 /** What the command line does itself instead of asking a running Ferry. The entry point supplies it, each part loaded only when used. */
 import type { Config } from '../config/schema.ts'
+import type { CopyView } from '../mover/copy-view.ts'
+import type { LiveOptions } from '../mover/live-copy.ts'
 
 export interface CopyOptions {
   readonly source: string
@@ -13,6 +15,10 @@ export interface CopyOptions {
   readonly state: string | null
   /** Where the keys that could not be copied are written to, as NDJSON; null = nowhere. */
   readonly errors: string | null
+  /** Follow what changes at the source until it is stopped; null = what is there now, once. */
+  readonly live: LiveOptions | null
+  /** A dump that takes the place of the source, and the server program that reads it (null = one on PATH). */
+  readonly fromRdb: { readonly file: string; readonly program: string | null } | null
 }
 
 export interface DirectVerifyOptions {
@@ -39,7 +45,7 @@ export interface RunningFerry {
 /** Each but `serve` resolves to the exit status. */
 export interface LocalWork {
   serve(config: Config): Promise<RunningFerry>
-  copy(options: CopyOptions): Promise<number>
+  copy(options: CopyOptions, view: CopyView): Promise<number>
   verify(options: DirectVerifyOptions): Promise<number>
   demo(options: DemoOptions): Promise<number>
 }

@@ -7,7 +7,7 @@ const interruptedStatus = { SIGINT: 130, SIGTERM: 143 } as const
 
 const work: LocalWork = {
   serve: async (config) => (await import('../main.ts')).startFerry(config),
-  copy: async (options) => (await import('../mover/copy-command.ts')).runCopy(options),
+  copy: async (options, view) => (await import('../mover/copy-command.ts')).runCopy(options, view),
   verify: async (options) => (await import('../mover/verify-command.ts')).runVerify(options),
   demo: async (options) => (await import('../demo/main.ts')).runDemo(options),
 }

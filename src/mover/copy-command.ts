@@ -8,9 +8,14 @@ import { type FailureClass, failurePolicies } from '../routing/copy-failure.ts'
 import { slotCount } from '../routing/slot.ts'
 import type { Store } from '../state/store.ts'
 import { parseEndpoint } from '../upstream/endpoint.ts'
+import type { CopyProgress, CopyView } from './copy-view.ts'
+import { copyStatus } from './exit-status.ts'
 import { documentOf } from './failed-key.ts'
-import type { ProgressSnapshot } from './progress.ts'
-import { progressLine, type StandAlone, standAlone, untilSignal } from './stand-alone.ts'
+import { LiveCopy, type LiveOptions } from './live-copy.ts'
+import { NotificationFeed } from './notification-feed.ts'
+import { serveRdb } from './rdb-server.ts'
+import { type StandAlone, standAlone, untilSignal } from './stand-alone.ts'
+import { TrackingFeed } from './tracking-feed.ts'
 
 interface Options {
   readonly source: string
@@ -22,36 +27,81 @@ interface Options {
   readonly state: string | null
   /** NDJSON of what could not be copied. */
   readonly errors: string | null
+  /** Null: what is there now, once. */
+  readonly live: LiveOptions | null
+  /** A dump that takes the place of the source; the server program that reads it. */
+  readonly fromRdb: { readonly file: string; readonly program: string | null } | null
 }
 
-const drawMs = 200
-const barWidth = 30
+/** Resolves to the exit status, see `copyStatus`. Throws FerryError. */
+export async function runCopy(options: Options, view: CopyView): Promise<number> {
+  const { fromRdb } = options
+  if (fromRdb === null) return copyFrom(options, view, untilSignal())
+  const signal = untilSignal()
+  const server = await serveRdb(fromRdb.file, fromRdb.program, signal)
+  try {
+    return await copyFrom({ ...options, source: server.url }, view, signal)
+  } finally {
+    await server.stop()
+  }
+}
 
-/** Resolves to the exit status: 0 all copied, 1 some keys could not be. Throws FerryError. */
-export async function runCopy(options: Options): Promise<number> {
+async function copyFrom(options: Options, view: CopyView, signal: AbortSignal): Promise<number> {
   const endpoints = { source: parseEndpoint(options.source), target: parseEndpoint(options.target) }
   const alone = await standAlone(endpoints, options.state)
-  const signal = untilSignal()
-  const untold = alone.core.events.follow(0, tell)
-  const drawing = options.json ? null : setInterval(() => progressLine(lineOf(alone.job.snapshot())), drawMs)
+  const live = options.live === null ? null : new LiveCopy(alone)
+  const untold = alone.core.events.follow(0, (event) => tell(view, event))
+  const drawing = setInterval(() => view.progress(progressOf(alone, live)), view.everyMs)
   try {
     alone.job.setLimits({ keysPerSecondMax: options.keysPerSecondMax })
-    signal.addEventListener('abort', () => alone.job.stop(options.state !== null))
+    const keep = options.state !== null && live === null
+    signal.addEventListener('abort', () => alone.job.state !== 'done' && alone.job.stop(keep))
     const startedMs = performance.now()
     tryAgain(alone)
-    const through = await alone.job.start({ from: 0, below: slotCount }, options.sweep)
-    if (signal.aborted) throw new FerryError('interrupted', resumeHint(options.state))
-    if (!through) throw new FerryError('interrupted', alone.job.snapshot().lastError ?? 'the copy stopped')
-    await alone.settled(signal)
+    if (live !== null) await follow(live, alone, options, signal)
+    else await copyOnce(alone, options, signal)
     // The rate of a run that took no time is of no use to anybody.
     await delay(1)
     if (options.errors !== null) await exportFailed(options.errors, alone)
-    return report(options, alone, (performance.now() - startedMs) / 1000)
+    view.end()
+    return report(options, alone, live, (performance.now() - startedMs) / 1000)
   } finally {
     untold()
-    if (drawing !== null) clearInterval(drawing)
-    progressLine('')
+    clearInterval(drawing)
+    view.end()
+    await live?.stop()
     await alone.stop()
+  }
+}
+
+async function copyOnce(alone: StandAlone, { sweep, state }: Options, signal: AbortSignal): Promise<void> {
+  const { job, core, fault } = alone
+  const through = await job.start({ from: 0, below: slotCount }, sweep)
+  if (signal.aborted) throw new FerryError('interrupted', resumeHint(state))
+  if (!through && !fault.aborted) throw new FerryError('interrupted', job.snapshot().lastError ?? 'the copy stopped')
+  await alone.settled(signal)
+  fault.throwIfAborted()
+  const { resyncReason } = core.journal
+  if (resyncReason !== null) throw new FerryError('interrupted', `copy it again: ${resyncReason}`)
+}
+
+async function follow(live: LiveCopy, alone: StandAlone, options: Options, signal: AbortSignal): Promise<void> {
+  const { source } = alone.lanes.endpoints
+  const { notice, maySet, quietMs } = options.live as LiveOptions
+  const feed =
+    notice === 'tracking' ? new TrackingFeed(alone.lanes.lane('source'), live) : new NotificationFeed(source, live, maySet)
+  await live.run(feed, options.sweep, quietMs, AbortSignal.any([signal, alone.fault]))
+  alone.fault.throwIfAborted()
+}
+
+function progressOf({ job, core }: StandAlone, live: LiveCopy | null): CopyProgress {
+  const mover = job.snapshot()
+  const counts = live?.counts() ?? null
+  return {
+    phase: counts?.following ? 'follow' : (mover.pass ?? 'copy'),
+    mover,
+    waiting: counts?.waiting ?? core.journal.size,
+    live: counts === null ? null : { changes: counts.changes, passes: counts.passes },
   }
 }
 
@@ -66,10 +116,8 @@ function tryAgain({ store, core }: StandAlone): void {
 }
 
 /** Waiting and going on: nobody else would say why nothing happens. */
-function tell({ kind, message, reason }: FerryEvent): void {
-  if (kind !== 'mover') return
-  progressLine('')
-  process.stderr.write(`${message}${reason === null ? '' : ` (${reason})`}\n`)
+function tell(view: CopyView, { kind, message, reason }: FerryEvent): void {
+  if (kind === 'mover') view.note(`${message}${reason === null ? '' : ` (${reason})`}`)
 }
 
 async function exportFailed(path: string, { store }: StandAlone): Promise<void> {
@@ -83,12 +131,14 @@ async function exportFailed(path: string, { store }: StandAlone): Promise<void> 
   }
 }
 
-/** Ends with 1 where a key is in the queue, or where one that was scanned came to no end: that must never be. */
-function report({ json }: Options, { job, store }: StandAlone, seconds: number): number {
+/** Some keys are missing where a key is in the queue, or where one that was scanned came to no end: that must never be. */
+function report({ json }: Options, { job, store, core }: StandAlone, live: LiveCopy | null, seconds: number): number {
   const { keysScanned, keysDeleted, bytesCopied, account } = job.snapshot()
   const failed = store.countFailed()
   const keysCopied = account.copied
+  const followed = live?.counts() ?? null
   const result = {
+    kind: 'report',
     keysScanned,
     keysCopied,
     keysDeleted,
@@ -98,13 +148,14 @@ function report({ json }: Options, { job, store }: StandAlone, seconds: number):
     bytesCopied,
     seconds,
     keysPerSecond: Math.round(keysScanned / seconds),
+    live: followed && { changes: followed.changes, copiedAgain: core.counters.journal.heals, passes: followed.passes },
   }
   process.stdout.write(
     json
       ? `${JSON.stringify(result)}\n`
-      : `copied ${keysCopied} of ${keysScanned} keys, ${bytesCopied} bytes in ${seconds.toFixed(1)} s (${result.keysPerSecond} keys/s), ${failed} failed\n${accountText(account)}\n${adviceText(store)}`,
+      : `copied ${keysCopied} of ${keysScanned} keys, ${bytesCopied} bytes in ${seconds.toFixed(1)} s (${result.keysPerSecond} keys/s), ${failed} failed\n${accountText(account)}\n${liveText(result.live)}${adviceText(store)}`,
   )
-  return failed === 0 && account.waiting === 0 ? 0 : 1
+  return failed === 0 && account.waiting === 0 ? copyStatus.ok : copyStatus.exported
 }
 
 const accountText = ({ scanned, copied, skipped, vanished, exported, waiting }: LedgerCounts): string =>
@@ -116,10 +167,7 @@ const adviceText = (store: Store): string =>
     .map(([name, keys]) => `  ${keys} ${name}: ${failurePolicies[name as FailureClass].advice}\n`)
     .join('')
 
-function lineOf(progress: ProgressSnapshot): string {
-  const share = progress.keysTotal === 0 ? 0 : Math.min(1, progress.keysScanned / progress.keysTotal)
-  const filled = Math.round(share * barWidth)
-  const eta = progress.etaSeconds === null ? '' : `, ${Math.ceil(progress.etaSeconds)} s left`
-  const bar = '█'.repeat(filled) + '░'.repeat(barWidth - filled)
-  return `${progress.pass ?? ''} ${bar} ${(share * 100).toFixed(0)} %  ${progress.keysScanned}/${progress.keysTotal} keys, ${Math.round(progress.keysPerSecond)}/s${eta}${progress.throttle === null ? '' : `, ${progress.throttle}`}`
-}
+const liveText = (live: { changes: number; copiedAgain: number; passes: number } | null): string =>
+  live === null
+    ? ''
+    : `followed ${live.changes} changes, copied ${live.copiedAgain} keys again, looked at everything ${live.passes} times\n`

@@ -22,8 +22,11 @@ import { MoverJob } from './job.ts'
 
 export interface StandAlone {
   readonly core: Core
+  readonly lanes: Lanes
   readonly job: MoverJob
   readonly store: Store
+  /** Aborted where nothing may be copied any more; `reason` is a FerryError. */
+  readonly fault: AbortSignal
   copyKeys(keys: readonly { db: number; key: Buffer }[]): Promise<void>
   /** Every key that had to wait is copied, or in the error queue. */
   settled(signal: AbortSignal): Promise<void>
@@ -34,6 +37,8 @@ const connectMs = 10_000
 /** Nobody is there who could free memory or resume: what the target does not take is an error then. */
 const unattended = { ...moverDefaults, targetMemoryPercentMax: 0, criticalTimes: 0 }
 const pollMs = 5
+const sourceRestarted =
+  'the source was restarted and may have lost data: nothing was taken away from the target; look at the source, then start the copy again'
 
 /** @throws FerryError `endpoint-unreachable` where a side does not answer. `state` null keeps nothing for a later resume. */
 export async function standAlone(endpoints: Readonly<Record<Side, Endpoint>>, state: string | null): Promise<StandAlone> {
@@ -68,6 +73,14 @@ export async function standAlone(endpoints: Readonly<Record<Side, Endpoint>>, st
   const copier = new Copier(core, lanes)
   const job = new MoverJob(core, lanes, copier, store, unattended)
   const healer = new Healer(core, lanes, copier, store, job.standstill)
+  const fault = new AbortController()
+  // The truth is always the source's, and it is only read; but what it lost in a restart was deleted by nobody.
+  lanes.startSeen = () => {
+    if (core.recopy !== 'held') return
+    healer.stop()
+    job.stop(true)
+    fault.abort(new FerryError('blocked', sourceRestarted))
+  }
   const stop = async (): Promise<void> => {
     healer.stop()
     job.brake.stop()
@@ -86,12 +99,14 @@ export async function standAlone(endpoints: Readonly<Record<Side, Endpoint>>, st
     throw error
   }
   const settled = async (signal: AbortSignal): Promise<void> => {
-    while (core.journal.size > 0 && !signal.aborted) await delay(pollMs)
+    while (core.journal.size > 0 && !signal.aborted && !fault.signal.aborted) await delay(pollMs)
   }
   return {
     core,
+    lanes,
     job,
     store,
+    fault: fault.signal,
     settled,
     stop,
     copyKeys: async (keys) => {

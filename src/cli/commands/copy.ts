@@ -1,8 +1,11 @@
 /** `ferry copy`: the mover alone, without a proxy. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { FerryError } from '../../errors.ts'
+import type { LiveOptions } from '../../mover/live-copy.ts'
 import { type CliContext, type CommonOptions, examples, withJson } from '../context.ts'
-import { wholeNumber } from '../numbers.ts'
+import { copyView } from '../copy-view.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { positiveNumber, wholeNumber } from '../numbers.ts'
 
 interface CopyFlags extends CommonOptions {
   readonly source?: string
@@ -11,11 +14,16 @@ interface CopyFlags extends CommonOptions {
   readonly sweep?: true
   readonly state?: string
   readonly errors?: string
+  readonly live?: true | LiveOptions['notice']
+  readonly setNotifications?: true
+  readonly untilQuiet?: number
+  readonly fromRdb?: string
+  readonly rdbServer?: string
 }
 
 export function copyCommand(program: Command, context: CliContext): void {
   withJson(program.command('copy'))
-    .description('copy everything from a source to a target, without a proxy: for data that is not being written')
+    .description('copy everything from a source to a target, without a proxy; --live follows what is written meanwhile')
     .option('--source <url>', 'where the data is (SOURCE_REDIS_URL)')
     .option('--target <url>', 'where it goes (TARGET_REDIS_URL)')
     .option('--keys-per-second <n>', 'at most; 0 = unlimited', wholeNumber, 0)
@@ -25,28 +33,71 @@ export function copyCommand(program: Command, context: CliContext): void {
       'SQLite file that keeps the place, so that a copy that was stopped goes on, and keys that failed are tried again',
     )
     .option('--errors <file>', 'where keys that could not be copied are written to, one JSON document per line')
+    .addOption(
+      new Option(
+        '--live [way]',
+        'follow what changes at the source until SIGINT or SIGTERM, which ends it once all of it is copied; noticed by client tracking, or by keyspace notifications',
+      ).choices(['tracking', 'notifications']),
+    )
+    .option(
+      '--set-notifications',
+      'with --live notifications: switch on what notify-keyspace-events of the source lacks, and put it back at the end',
+    )
+    .option('--until-quiet <ms>', 'with --live: end once nothing has changed for so long', positiveNumber)
+    .option('--from-rdb <file>', 'in place of --source: a dump, read by a server that is started for it')
+    .option('--rdb-server <program>', 'with --from-rdb: that server (default: valkey-server or redis-server on PATH)')
+    .addHelpText('after', exitStatusText)
     .addHelpText(
       'after',
       examples(
         'ferry copy --source redis://127.0.0.1:6379 --target redis://127.0.0.1:6380 --errors failed.ndjson',
+        'ferry copy --source redis://a --target redis://b --live',
+        'ferry copy --from-rdb dump.rdb --target redis://b',
         'ferry copy --source redis://a --target redis://b --sweep --keys-per-second 20000 --state copy.sqlite',
       ),
     )
     .action(async (flags: CopyFlags) => {
       const { env } = context.io
-      context.exitStatus = await context.work.copy({
-        source: required('source', flags.source ?? env.SOURCE_REDIS_URL),
+      checkTogether(flags)
+      const options = {
+        source: flags.fromRdb === undefined ? required('source', flags.source ?? env.SOURCE_REDIS_URL) : '',
         target: required('target', flags.target ?? env.TARGET_REDIS_URL),
         json: flags.json ?? false,
         keysPerSecondMax: flags.keysPerSecond,
         sweep: flags.sweep ?? false,
         state: flags.state ?? null,
         errors: flags.errors ?? null,
-      })
+        live: liveOptions(flags),
+        fromRdb: flags.fromRdb === undefined ? null : { file: flags.fromRdb, program: flags.rdbServer ?? null },
+      }
+      context.exitStatus = await context.work.copy(options, copyView(context.io, options.json))
     })
 }
 
 function required(side: 'source' | 'target', url: string | undefined): string {
   if (!url) throw new FerryError('bad-request', `name the ${side}: --${side} or ${side.toUpperCase()}_REDIS_URL`)
   return url
+}
+
+const exitStatusText = `\nExit status: ${(
+  ['ok', 'failure', 'usage', 'unreachable', 'refused', 'interrupted', 'exported'] as const
+)
+  .map((name) => `${exitCodes[name].status} ${exitCodes[name].meaning}`)
+  .join(' ')}`
+
+function liveOptions({ live, setNotifications, untilQuiet }: CopyFlags): LiveOptions | null {
+  if (live === undefined) return null
+  return { notice: live === true ? 'tracking' : live, maySet: setNotifications ?? false, quietMs: untilQuiet ?? null }
+}
+
+function checkTogether(flags: CopyFlags): void {
+  const { live, setNotifications, untilQuiet, fromRdb, rdbServer, source } = flags
+  const wrong = [
+    [setNotifications !== undefined && live !== 'notifications', '--set-notifications goes with --live notifications'],
+    [untilQuiet !== undefined && live === undefined, '--until-quiet goes with --live'],
+    [rdbServer !== undefined && fromRdb === undefined, '--rdb-server goes with --from-rdb'],
+    [fromRdb !== undefined && source !== undefined, '--from-rdb takes the place of --source'],
+    [fromRdb !== undefined && live !== undefined, 'nothing changes in a dump: --from-rdb does not go with --live'],
+  ] as const
+  for (const [isWrong, message] of wrong) if (isWrong) throw new FerryError('bad-request', message)
 }

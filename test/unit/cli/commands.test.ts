@@ -372,8 +372,46 @@ describe('what is done without a running Ferry', () => {
         .status,
     ).toBe(7)
     expect(asked).toEqual([
-      { source: 'redis://a', target: 'redis://b', json: true, keysPerSecondMax: 5, sweep: true, state: 'c.sqlite', errors: null },
+      {
+        source: 'redis://a',
+        target: 'redis://b',
+        json: true,
+        keysPerSecondMax: 5,
+        sweep: true,
+        state: 'c.sqlite',
+        errors: null,
+        live: null,
+        fromRdb: null,
+      },
     ])
+  })
+
+  test.each([
+    ['--live', { live: { notice: 'tracking', maySet: false, quietMs: null } }],
+    [
+      '--live notifications --set-notifications --until-quiet 50',
+      { live: { notice: 'notifications', maySet: true, quietMs: 50 } },
+    ],
+    ['--from-rdb d.rdb --rdb-server s', { source: '', fromRdb: { file: 'd.rdb', program: 's' } }],
+  ])('copy %s', async (flags, wanted) => {
+    const asked: unknown[] = []
+    const copy = async (options: unknown) => asked.push(options) - 1
+    const env = { SOURCE_REDIS_URL: 'redis://a' }
+    expect((await ferry(`copy --target redis://b ${flags}`, { work: { copy }, env })).status).toBe(0)
+    expect(asked).toMatchObject([wanted])
+  })
+
+  test.each([
+    '--live telepathy',
+    '--set-notifications --live',
+    '--until-quiet 5',
+    '--rdb-server s',
+    '--from-rdb f --source redis://a',
+    '--from-rdb f --live',
+  ])('copy %s makes no sense', async (flags) => {
+    expect(await ferry(`copy --target redis://b ${flags}`, { env: { SOURCE_REDIS_URL: 'redis://a' } })).toMatchObject({
+      status: 2,
+    })
   })
 
   test('demo too', async () => {
