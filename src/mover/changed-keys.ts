@@ -54,7 +54,8 @@ export class ChangedKeys {
     if (db !== null) this.#mark([db], keys)
     else if (this.waiting + keys.length > unplacedKeysMax) this.#overflowed(`more than ${unplacedKeysMax} changed keys wait`)
     else {
-      this.#unplaced.push(...keys)
+      // One push of the server may hold more keys than a call may have arguments.
+      for (const key of keys) this.#unplaced.push(key)
       void this.#place()
     }
   }

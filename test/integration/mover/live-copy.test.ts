@@ -1,5 +1,9 @@
 /** `ferry copy --live` as its real process, beside somebody who writes straight to the source. */
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { LiveCopy } from '../../../src/mover/live-copy.ts'
+import { standAlone } from '../../../src/mover/stand-alone.ts'
+import { TrackingFeed } from '../../../src/mover/tracking-feed.ts'
+import { parseEndpoint } from '../../../src/upstream/endpoint.ts'
 import { CopyProcess } from '../../support/copy-process.ts'
 import { fillEveryType } from '../../support/every-type.ts'
 import { differencesOf } from '../../support/ferry.ts'
@@ -127,6 +131,33 @@ describe('a connection that is lost', () => {
     expect(process.said).toContain('everything is looked at again (changes at the source went unseen')
     expect(await differencesOf(source, target)).toEqual([])
     expect(await stopped(process)).toMatchObject({ status: 0 })
+  })
+})
+
+describe('more changes than the journal holds', () => {
+  it('are found by another pass', async () => {
+    await servers()
+    await source.client().set('k', '1')
+    const alone = await standAlone({ source: parseEndpoint(source.url), target: parseEndpoint(target.url) }, null)
+    const live = new LiveCopy(alone)
+    const end = new AbortController()
+    const running = live.run(new TrackingFeed(alone.lanes.lane('source'), live), false, null, end.signal)
+    try {
+      await until(() => live.counts().following, { what: 'the first pass' })
+      // As if this one had found no place.
+      const mark = vi.spyOn(alone.core.journal, 'mark').mockImplementation(() => alone.core.journal.overflowed('it is full'))
+      await source.client().set('k', '2')
+      await until(() => mark.mock.calls.length > 0, { what: 'the change to be told' })
+      mark.mockRestore()
+      await until(() => live.counts().passes === 2, { what: 'another pass' })
+      expect(await target.client().get('k')).toBe('2')
+      expect(alone.core.journal.resyncReason).toBeNull()
+    } finally {
+      end.abort()
+      await running
+      await live.stop()
+      await alone.stop()
+    }
   })
 })
 
