@@ -85,6 +85,7 @@ export async function startFerry(config: Config): Promise<Ferry> {
     await startsAlike(parts)
     const listening = await server.listen(config.listen)
     closed = null
+    void parts.beside.refresh()
     return { operations, listening, stop }
   } catch (error) {
     await stop()

@@ -1,5 +1,5 @@
 /** The status document in words. */
-import type { MoverStatus, SideStatus, StatusDocument } from '../control/schemas.ts'
+import type { BesideKeys, MoverStatus, SideStatus, StatusDocument } from '../control/schemas.ts'
 import type { Io } from './io.ts'
 import { bar, bytes, count, duration, painter } from './output.ts'
 
@@ -30,9 +30,16 @@ export function statusText(status: StatusDocument, io: Io): string {
     ),
     row('covered', `${status.coveragePercent.toFixed(1)} % of the key space`),
     row('verified', verdict),
+    row('beside', besideText(status.besideKeys)),
     row('blockers', status.blockers.length === 0 ? 'none' : paint('yellow', status.blockers.join('; '))),
     ...(status.nextSteps.length === 0 ? [] : [row('next', status.nextSteps.join(', '))]),
   ].join('\n')
+}
+
+function besideText({ functions, users, settings }: BesideKeys): string {
+  const text = (what: string, { differing }: BesideKeys['users']): string =>
+    `${differing === null ? 'unknown' : count(differing)} ${what}`
+  return `${text('function libraries', functions)} (copied), ${text('ACL users', users)} and ${text('settings', settings)} (\`ferry settings\` will) differ`
 }
 
 /** One line with what a reader of a log wants to see change. */

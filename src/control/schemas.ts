@@ -107,6 +107,23 @@ export const journalStatus = z.strictObject({
   resyncNeeded: z.string().nullable().meta({ description: 'Why the whole data set must be copied again, or null.' }),
 })
 
+const besideKey = z.strictObject({
+  source: count.nullable().meta({ description: 'How many; null = not known, or not permitted to ask.' }),
+  target: count.nullable(),
+  differing: count.nullable().meta({ description: 'That are not the same on both sides.' }),
+})
+
+export const besideKeys = z
+  .strictObject({
+    functions: besideKey.meta({ description: 'Libraries; carried by the mover.' }),
+    users: besideKey.meta({ description: 'ACL users; not carried by the mover: `ferry settings` will.' }),
+    settings: besideKey.meta({
+      description: 'CONFIG, without what is a server’s own; not carried by the mover: `ferry settings` will.',
+    }),
+    askedAt: z.string().nullable(),
+  })
+  .meta({ description: 'What the servers hold beside keys, counted at most once a minute.' })
+
 export const statusDocument = z.strictObject({
   version: z.string(),
   phase: z.enum(phases),
@@ -118,6 +135,7 @@ export const statusDocument = z.strictObject({
   target: sideStatus,
   mover: moverStatus,
   journal: journalStatus,
+  besideKeys,
   coveragePercent: z.number().min(0).max(100).meta({ description: 'Share of the key space known to be copied.' }),
   clients: count,
   commandsTotal: count,
@@ -269,6 +287,7 @@ export type TrafficSettings = z.infer<typeof trafficSettings>
 export type TrafficPatch = z.infer<typeof trafficPatch>
 export type MoverStatus = z.infer<typeof moverStatus>
 export type MoverPatch = z.infer<typeof moverPatch>
+export type BesideKeys = z.infer<typeof besideKeys>
 export type StatusDocument = z.infer<typeof statusDocument>
 export type MigrationRequest = z.infer<typeof migrationRequest>
 export type MigrationAnswer = z.infer<typeof migrationAnswer>

@@ -13,7 +13,10 @@ export function operationsOf(parts: Parts, verifications: Verifications, closed:
   const { migration, job, core, lanes } = parts
   const answer = async (step: Promise<StepAnswer>): Promise<MigrationAnswer> => ({ ...(await step), status: statusOf(parts) })
   return {
-    status: () => statusOf(parts),
+    status: () => {
+      void parts.beside.refresh()
+      return statusOf(parts)
+    },
     ready: () => {
       const reasons: string[] = []
       const reason = closed()

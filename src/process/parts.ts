@@ -41,6 +41,7 @@ import { TrackingRegistry } from '../session/tracking-registry.ts'
 import { IntentLog } from '../state/intent-log.ts'
 import { openStore, type Store } from '../state/store.ts'
 import { Turn } from '../upstream/turn.ts'
+import { BesideKeysWatch } from './beside-keys.ts'
 import { clusterViewOf } from './cluster-view.ts'
 import { isSafe } from './unsafe.ts'
 
@@ -56,6 +57,7 @@ export interface Parts {
   readonly job: MoverJob
   readonly healer: Healer
   readonly expiries: ExpiryWatch
+  readonly beside: BesideKeysWatch
   readonly migration: Migration
   readonly sessions: Map<number, Session>
   readonly server: ProxyServer
@@ -131,6 +133,7 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
     job,
     healer: new Healer(core, lanes, copier, store, job.standstill, config.errorQueue.payloadBytesMax),
     expiries: new ExpiryWatch(core, endpoints),
+    beside: new BesideKeysWatch(endpoints),
     migration: new Migration(core, lanes, job, new Flip(core, lanes, copier, job.functions), store, record),
     sessions,
     server: new ProxyServer(shared, config.limits.clientsMax),

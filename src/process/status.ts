@@ -33,6 +33,7 @@ export function statusOf(parts: Parts): StatusDocument {
       failed: store.countFailed(),
       resyncNeeded: journal.resyncReason,
     },
+    besideKeys: parts.beside.last(),
     coveragePercent: (traffic.coveredSlots / slotCount) * 100,
     clients: sessions.size,
     commandsTotal: counters.commandsTotal,

@@ -212,6 +212,12 @@ function initialStatus(): StatusDocument {
       limits: { ...moverDefaults },
     },
     journal: { dirtyKeys: 7, openHolds: 2, healed: 11, failed: 1, resyncNeeded: null },
+    besideKeys: {
+      functions: { source: 2, target: 2, differing: 0 },
+      users: { source: 3, target: 1, differing: 2 },
+      settings: { source: null, target: 210, differing: null },
+      askedAt: '2026-01-01T00:00:00.000Z',
+    },
     coveragePercent: 50,
     clients: 8,
     commandsTotal: 123_456,

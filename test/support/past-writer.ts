@@ -2,7 +2,7 @@
 import type { Redis } from 'ioredis'
 import { Random } from '../../src/demo/random.ts'
 
-export const databasesWritten = [0, 1, 5] as const
+const databasesWritten = [0, 1, 5] as const
 const keysPerType = 40
 const batch = 25
 

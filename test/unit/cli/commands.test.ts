@@ -225,7 +225,7 @@ describe('status', () => {
 
   test('--watch on a terminal draws in place; with --json one document per line', async () => {
     const live = await watch('status --watch --interval 0.01', (text) => text.split('Ferry 0.1.0').length > 3, { isTTY: true })
-    expect(live.stdout).toContain(`${ansi}[13F${ansi}[J`)
+    expect(live.stdout).toContain(`${ansi}[14F${ansi}[J`)
     const lines = await watch('status --watch --json --interval 0.01', (text) => text.split('\n').length > 3)
     for (const line of lines.stdout.trimEnd().split('\n')) expect(JSON.parse(line)).toMatchObject({ phase: 'mirror' })
   })
