@@ -1,9 +1,9 @@
 /** From what a feed tells to the journal: each changed key, in each database where it may be. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Core } from '../dispatch/core.ts'
-import type { Lanes } from '../dispatch/lanes.ts'
 import { isTemporaryKey } from '../dispatch/typed/temporary-key.ts'
-import { sides } from '../routing/modes.ts'
+import { type Side, sides } from '../routing/modes.ts'
+import type { Lane } from '../upstream/lane.ts'
 import { keyCounts } from './scan.ts'
 
 /** Keys that wait until it is known which databases there are; beyond it a whole pass is cheaper. */
@@ -17,7 +17,7 @@ export class ChangedKeys {
   /** When one was told of last; monotonic clock, ms. */
   lastMs = performance.now()
   readonly #core: Core
-  readonly #lanes: Lanes
+  readonly #lanes: Readonly<Record<Side, Lane>>
   /** Told of too many at once: then nothing is known of any key. */
   readonly #overflowed: (reason: string) => void
   /** Every database in which either side has been seen to hold keys. */
@@ -28,7 +28,7 @@ export class ChangedKeys {
   #busy = false
   #stopped = false
 
-  constructor(core: Core, lanes: Lanes, overflowed: (reason: string) => void) {
+  constructor(core: Core, lanes: Readonly<Record<Side, Lane>>, overflowed: (reason: string) => void) {
     this.#core = core
     this.#lanes = lanes
     this.#overflowed = overflowed
@@ -41,7 +41,7 @@ export class ChangedKeys {
 
   /** Before the first key is told of. A key that is deleted at the source may have been the last one of its database. */
   async begin(): Promise<void> {
-    for (const side of sides) for (const db of (await keyCounts(this.#lanes.lane(side))).keys()) this.#databases.add(db)
+    for (const side of sides) for (const db of (await keyCounts(this.#lanes[side])).keys()) this.#databases.add(db)
   }
 
   stop(): void {
@@ -77,7 +77,7 @@ export class ChangedKeys {
 
   async #learn(): Promise<boolean> {
     try {
-      for (const db of (await keyCounts(this.#lanes.lane('source'))).keys()) this.#databases.add(db)
+      for (const db of (await keyCounts(this.#lanes.source)).keys()) this.#databases.add(db)
       return true
     } catch {
       await delay(retryMs)

@@ -86,10 +86,9 @@ async function copyOnce(alone: StandAlone, { sweep, state }: Options, signal: Ab
 }
 
 async function follow(live: LiveCopy, alone: StandAlone, options: Options, signal: AbortSignal): Promise<void> {
-  const { source } = alone.lanes.endpoints
+  const { source } = alone.lanes
   const { notice, maySet, quietMs } = options.live as LiveOptions
-  const feed =
-    notice === 'tracking' ? new TrackingFeed(alone.lanes.lane('source'), live) : new NotificationFeed(source, live, maySet)
+  const feed = notice === 'tracking' ? new TrackingFeed(source, live) : new NotificationFeed(source.endpoint, live, maySet)
   await live.run(feed, options.sweep, quietMs, AbortSignal.any([signal, alone.fault]))
   alone.fault.throwIfAborted()
 }

@@ -173,7 +173,7 @@ export class LiveCopy implements ChangeListener {
 
   async #look(): Promise<CommandCounts | null> {
     try {
-      const counts = commandCounts(String(await askServer(this.#alone.lanes.lane('source'), 0, ['INFO', 'commandstats'])))
+      const counts = commandCounts(String(await askServer(this.#alone.lanes.source, 0, ['INFO', 'commandstats'])))
       this.#blind = null
       return counts
     } catch (error) {
@@ -208,7 +208,7 @@ export class LiveCopy implements ChangeListener {
   async #walk(now: CommandCounts): Promise<void> {
     const before = this.#walked
     if (before === null || now.groups === before.groups) return
-    const lane = this.#alone.lanes.lane('source')
+    const lane = this.#alone.lanes.source
     const beganMs = performance.now()
     for (const db of (await keyCounts(lane)).keys())
       for await (const keys of groupedStreams(lane, db, now.group !== before.group)) this.#keys.add(db, keys)

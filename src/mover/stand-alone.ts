@@ -15,6 +15,7 @@ import { createLatencies } from '../observe/histograms.ts'
 import { type Side, sides } from '../routing/modes.ts'
 import { openStore, type Store } from '../state/store.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
+import type { Lane } from '../upstream/lane.ts'
 import { Turn } from '../upstream/turn.ts'
 import { Copier } from './copier.ts'
 import { Healer } from './healer.ts'
@@ -22,9 +23,10 @@ import { MoverJob } from './job.ts'
 
 export interface StandAlone {
   readonly core: Core
-  readonly lanes: Lanes
   readonly job: MoverJob
   readonly store: Store
+  /** Ferry's own connection to each side. */
+  readonly lanes: Readonly<Record<Side, Lane>>
   /** Aborted where nothing may be copied any more; `reason` is a FerryError. */
   readonly fault: AbortSignal
   copyKeys(keys: readonly { db: number; key: Buffer }[]): Promise<void>
@@ -103,9 +105,9 @@ export async function standAlone(endpoints: Readonly<Record<Side, Endpoint>>, st
   }
   return {
     core,
-    lanes,
     job,
     store,
+    lanes: { source: lanes.lane('source'), target: lanes.lane('target') },
     fault: fault.signal,
     settled,
     stop,

@@ -141,7 +141,7 @@ describe('more changes than the journal holds', () => {
     const alone = await standAlone({ source: parseEndpoint(source.url), target: parseEndpoint(target.url) }, null)
     const live = new LiveCopy(alone)
     const end = new AbortController()
-    const running = live.run(new TrackingFeed(alone.lanes.lane('source'), live), false, null, end.signal)
+    const running = live.run(new TrackingFeed(alone.lanes.source, live), false, null, end.signal)
     try {
       await until(() => live.counts().following, { what: 'the first pass' })
       // As if this one had found no place.

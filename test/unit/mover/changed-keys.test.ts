@@ -1,6 +1,5 @@
 import { expect, test, vi } from 'vitest'
 import type { Core } from '../../../src/dispatch/core.ts'
-import type { Lanes } from '../../../src/dispatch/lanes.ts'
 import { temporaryKey } from '../../../src/dispatch/typed/temporary-key.ts'
 import { ChangedKeys, unplacedKeysMax } from '../../../src/mover/changed-keys.ts'
 
@@ -19,16 +18,15 @@ vi.mock('../../../src/mover/scan.ts', () => ({
   },
 }))
 
+type Lanes = ConstructorParameters<typeof ChangedKeys>[1]
+const lanes = { source: 'source', target: 'target' } as unknown as Lanes
+
 async function keys() {
   databases.source = new Map([[0, {}]])
   const marked: string[] = []
   const overflowed = vi.fn()
   const journal = { mark: (db: number, key: Buffer, from: string) => marked.push(`${db}:${key} from ${from}`) }
-  const changed = new ChangedKeys(
-    { journal } as unknown as Core,
-    { lane: (side: string) => side } as unknown as Lanes,
-    overflowed,
-  )
+  const changed = new ChangedKeys({ journal } as unknown as Core, lanes, overflowed)
   await changed.begin()
   return { changed, marked, overflowed }
 }
