@@ -46,9 +46,9 @@ export class Servers {
     process.once('exit', this.#killAll)
   }
 
-  async startRedis(name: string): Promise<RedisServer> {
+  async startRedis(name: string, program = 'redis-server'): Promise<RedisServer> {
     const port = await freePort()
-    const child = this.start(name, 'redis-server', [
+    const child = this.start(name, program, [
       ...['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
       ...['--dir', this.directory, '--daemonize', 'no'],
     ])

@@ -4,8 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ControlClient } from '../../src/demo/control-client.ts'
 import { RawConnection } from '../../src/demo/raw-connection.ts'
 import type { RedisServer, Servers } from '../../src/demo/servers.ts'
-import { throttleLimitNames } from '../../src/throttle-limits.ts'
-import { fill, type MoverCase } from './mover.ts'
+import { fill, liftLimits, type MoverCase } from './mover.ts'
 import { flush, median } from './proxies.ts'
 
 const ways = ['no backfill', 'throttle on', 'throttle off'] as const
@@ -80,15 +79,6 @@ async function measureWay(
     p99Us,
     moverKeysPerSecond: way === 'no backfill' ? null : mover.keysScanned / elapsed,
   }
-}
-
-async function liftLimits(controlUrl: string): Promise<void> {
-  const answer = await fetch(`${controlUrl}/v1/mover`, {
-    method: 'PATCH',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(Object.fromEntries(throttleLimitNames.map((name) => [name, 0]))),
-  })
-  if (!answer.ok) throw new Error(`the limits could not be lifted: ${await answer.text()}`)
 }
 
 /** Until the time is over or there is nothing left to copy. */

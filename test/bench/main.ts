@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { Servers } from '../../src/demo/servers.ts'
 import { type BackfillResult, measureBackfill } from './backfill.ts'
 import { type LargeValueResult, measureLargeValues } from './large-values.ts'
-import { type MoverResult, measureMover } from './mover.ts'
+import { type MoverResult, measureMovers } from './mover.ts'
 import { measureRoutes, type RouteResult } from './proxies.ts'
 import { backfillTable, largeValueTable, moverTable, routeTable } from './table.ts'
 
@@ -41,15 +41,7 @@ async function run(servers: Servers): Promise<Results> {
   const pair = { source: await servers.startRedis('source'), target: await servers.startRedis('target') }
   const results: Results = { machine: machine(), routes: [], mover: [], backfill: [], largeValues: [] }
   if (all || flags.proxies) results.routes = await measureRoutes(servers, pair, rounds, flags.quick ? 1 : 2.5, progress)
-  if (all || flags.mover) {
-    const scale = flags.quick ? 10 : 1
-    for (const each of [
-      { keys: 1_000_000 / scale, valueBytes: 64 },
-      { keys: 10_000 / scale, valueBytes: 100_000 },
-    ]) {
-      results.mover.push(await measureMover(servers, pair, each, rounds, progress))
-    }
-  }
+  if (all || flags.mover) results.mover = await measureMovers(servers, pair, flags.quick ? 10 : 1, rounds, progress)
   if (all || flags.backfill) {
     const size = flags.quick ? { keys: 300_000, seconds: 6, rounds } : { keys: 2_000_000, seconds: 12, rounds }
     results.backfill = await measureBackfill(servers, pair, size, progress)

@@ -36,13 +36,15 @@ export function routeTable(results: readonly RouteResult[]): string {
 
 export function moverTable(results: readonly MoverResult[]): string {
   const rows = results.map((result) => [
-    `${grouped(result.keys)} × ${grouped(result.valueBytes)} B`,
+    `${grouped(result.keys)} × ${grouped(result.valueBytes)} B, ${result.way}`,
     fixed(result.seconds, 2),
     grouped(result.keysPerSecond),
     fixed(result.megabytesPerSecond, 1),
     fixed(result.cpuSeconds, 2),
+    fixed(result.pipeSeconds, 2),
+    fixed(result.pipeSeconds === null ? null : result.pipeSeconds / result.seconds, 2),
   ])
-  return table(['mover', 'seconds', 'keys/s', 'MB/s', 'Ferry CPU s'], rows)
+  return table(['mover', 'seconds', 'keys/s', 'MB/s', 'Ferry CPU s', 'redis-cli --pipe s', 'speed ÷ pipe'], rows)
 }
 
 export function backfillTable(results: readonly BackfillResult[]): string {
