@@ -7,9 +7,10 @@ import { CommandWriter } from '../resp/command-writer.ts'
 import { ReplyCursor } from '../resp/reply-cursor.ts'
 import { contextOf, type Lane } from '../upstream/lane.ts'
 import { exchange, type Payload, readPayloads, writePayloads } from './key-transfer.ts'
-import { isModulePayload, isPayloadRefusal, PayloadRoute } from './typed/payload-route.ts'
+import type { Passage } from './typed/passage.ts'
+import { isModulePayload, isPayloadRefusal, isPlainLongString, PayloadRoute } from './typed/payload-route.ts'
 import { newTemporaryKey, temporaryKeyMs } from './typed/staging.ts'
-import { readTyped } from './typed/typed-read.ts'
+import { readTyped, readTypedStrings } from './typed/typed-read.ts'
 import { discardStaged, writeTyped } from './typed/typed-write.ts'
 
 /** A larger payload is not sent twice: where it is refused, its key is tried again, and then goes by type. */
@@ -40,6 +41,24 @@ export async function readValues(
   const route = routeBetween(from, to)
   const passage = { from, to, db, route, stopped }
   if (route.refusal !== null) return readTyped(passage, keys)
+  if (route.longStrings) return readLongStrings(passage, keys)
+  const payloads = await readDumped(passage, keys)
+  route.longStrings = payloads.filter(({ bytes }) => bytes !== null && isPlainLongString(bytes)).length * 2 > keys.length
+  return payloads
+}
+
+/** Strings by their type, which spares the server to try and compress them; everything else by DUMP. */
+async function readLongStrings(passage: Passage, keys: readonly Buffer[]): Promise<Payload[]> {
+  const strings = await readTypedStrings(passage, keys)
+  const others = keys.filter((_, i) => strings[i] === null)
+  if (others.length * 2 >= keys.length) passage.route.longStrings = false
+  const dumped = new Map((await readDumped(passage, others)).map((payload) => [payload.key, payload]))
+  return strings.map((payload, i) => payload ?? (dumped.get(keys[i] as Buffer) as Payload))
+}
+
+/** By DUMP; by their types the ones that the writing side does not take like that. */
+async function readDumped(passage: Passage, keys: readonly Buffer[]): Promise<Payload[]> {
+  const { from, to, db, route, stopped } = passage
   const payloads = await readPayloads(from, db, keys)
   let unproven = false
   for (const { bytes } of payloads) if (bytes !== null && !route.isAccepted(bytes)) unproven = true

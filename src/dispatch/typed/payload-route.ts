@@ -21,11 +21,23 @@ export const isPayloadRefusal = (error: string): boolean => isVersionRefusal(err
 const isVersionRefusal = (error: string): boolean => /payload version or checksum/i.test(error)
 export const isModulePayload = (payload: Buffer): boolean => moduleEncodings.includes(payload[0] as number)
 
+/** From here on trying to compress a string for DUMP costs a server more than everything else of the copy. */
+const longDumpBytes = 65_536
+const stringEncoding = 0
+/** Behind it: the string is compressed. */
+const compressed = 0xc3
+
+/** A long string that its server tried to compress for nothing. */
+export const isPlainLongString = (payload: Buffer): boolean =>
+  payload.length > longDumpBytes && payload[0] === stringEncoding && payload[1] !== compressed
+
 export class PayloadRoute {
   /** The words with which every payload is refused; null: not all are. */
   refusal: string | null = null
   /** Whether the reading server is not known to be without expiries of hash fields. */
   fieldEnds = true
+  /** Most strings of the last batch were too long for a first look, or were dumped at length although they cannot be compressed. */
+  longStrings = false
   readonly #servers: string
   readonly #verdicts = new Uint8Array(256)
 

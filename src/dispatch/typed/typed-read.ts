@@ -11,6 +11,7 @@ import { readStream } from './stream-read.ts'
 import { askPiece, askStart, stringWindowBytes, wholeStringBytes, writePiece } from './strings.ts'
 import type { TypedValue } from './typed-value.ts'
 import { discardStaged } from './typed-write.ts'
+import { readWholeStrings } from './whole-strings.ts'
 
 /** Reading a batch takes much less. */
 const soonEndMs = 5_000
@@ -42,6 +43,17 @@ export async function readTyped(passage: Passage, keys: readonly Buffer[]): Prom
   ])
   await letGoOfGone(passage, present)
   return all.map(({ key, expiresAtMs, typed, error }) => ({ key, bytes: null, typed, expiresAtMs, error }))
+}
+
+/** As `readTyped`, of strings alone: null for a key that has another type. */
+export async function readTypedStrings(passage: Passage, keys: readonly Buffer[]): Promise<(Payload | null)[]> {
+  const all = await findAll(passage, keys)
+  const strings = all.filter(({ type, error }) => error === null && type === 'string')
+  await readStrings(passage, strings)
+  await letGoOfGone(passage, strings)
+  return all.map(({ key, type, expiresAtMs, typed, error }) =>
+    error === null && type !== 'string' && type !== 'none' ? null : { key, bytes: null, typed, expiresAtMs, error },
+  )
 }
 
 /** A key that expired or was evicted while it was read looks like an empty or a shorter one. Only where that can be is it asked for again. */
@@ -108,6 +120,39 @@ async function findAll(passage: Passage, keys: readonly Buffer[]): Promise<Found
 
 async function readStrings(passage: Passage, all: readonly Found[]): Promise<void> {
   if (all.length === 0) return
+  const { route } = passage
+  // Where strings are long they would be read as far as their first part only to be read again.
+  const short = route.longStrings ? await withoutWhole(passage, all) : all
+  const long = await readShortStrings(passage, short)
+  route.longStrings = (all.length - short.length + long.length) * 2 > all.length
+  const longer = await withoutWhole(
+    passage,
+    long.map(({ found }) => found),
+  )
+  const starts = new Map(long.map(({ found, start }) => [found, start]))
+  await eachOf(longer, longStringsAtOnce, (found) =>
+    readWhole(found, readLongString(passage, found.key, starts.get(found) as Buffer)),
+  )
+}
+
+/** Reads those that can be had in one piece; the others are left. */
+async function withoutWhole(passage: Passage, all: readonly Found[]): Promise<readonly Found[]> {
+  const whole = await readWholeStrings(
+    passage,
+    all.map(({ key }) => key),
+  )
+  return all.filter((found) => {
+    const value = whole.get(found.key)
+    if (typeof value === 'string') found.error = value
+    else found.typed = value ?? null
+    return value === undefined
+  })
+}
+
+/** Those that turn out to be longer are left, each with how it begins. */
+async function readShortStrings(passage: Passage, all: readonly Found[]): Promise<{ found: Found; start: Buffer }[]> {
+  const long: { found: Found; start: Buffer }[] = []
+  if (all.length === 0) return long
   const replies = await ask(
     passage,
     (out) => {
@@ -115,7 +160,6 @@ async function readStrings(passage: Passage, all: readonly Found[]): Promise<voi
     },
     all.reduce((sum, { key }) => sum + key.length + 64, 0),
   )
-  const long: { found: Found; start: Buffer }[] = []
   for (const found of all) {
     found.error = replies.error()
     if (found.error !== null) continue
@@ -123,7 +167,7 @@ async function readStrings(passage: Passage, all: readonly Found[]): Promise<voi
     if (bytes.length < wholeStringBytes) found.typed = { kind: 'string', sizeBytes: bytes.length, bytes }
     else long.push({ found, start: bytes })
   }
-  await eachOf(long, longStringsAtOnce, ({ found, start }) => readWhole(found, readLongString(passage, found.key, start)))
+  return long
 }
 
 async function readLongString(passage: Passage, key: Buffer, start: Buffer): Promise<TypedValue | string> {
