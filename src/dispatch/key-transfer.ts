@@ -35,18 +35,17 @@ const integerType = 58
 class Collector implements Waiter {
   readonly sums = false
   #pieces: Buffer[] = []
-  #resolve: (bytes: Buffer) => void
+  #resolve: (pieces: Buffer[]) => void
   #reject: (error: Error) => void
 
-  constructor(resolve: (bytes: Buffer) => void, reject: (error: Error) => void) {
+  constructor(resolve: (pieces: Buffer[]) => void, reject: (error: Error) => void) {
     this.#resolve = resolve
     this.#reject = reject
   }
 
   take(_lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
     this.#pieces.push(chunk.subarray(from, to))
-    if (!ended) return
-    this.#resolve(this.#pieces.length === 1 ? (this.#pieces[0] as Buffer) : Buffer.concat(this.#pieces))
+    if (ended) this.#resolve(this.#pieces)
   }
 
   lost(lane: ReplyLane): void {
@@ -55,7 +54,12 @@ class Collector implements Waiter {
 }
 
 /** Sends commands that the caller writes, and gives the bytes of their `count` replies. Rejects with TransferLost. */
-export function exchange(lane: Lane, context: number, count: number, write: (lane: Lane) => void): Promise<Buffer> {
+export async function exchange(lane: Lane, context: number, count: number, write: (lane: Lane) => void): Promise<Buffer> {
+  return joined(await exchangePieces(lane, context, count, write))
+}
+
+/** As `exchange`, with the bytes as they came in. */
+export function exchangePieces(lane: Lane, context: number, count: number, write: (lane: Lane) => void): Promise<Buffer[]> {
   return collected(lane, context, (waiter) => {
     lane.expect(waiter, count)
     write(lane)
@@ -63,14 +67,18 @@ export function exchange(lane: Lane, context: number, count: number, write: (lan
 }
 
 /** The same for a client's command, or for a block of `count` of them, which does not lie in pieces. */
-export function exchangeFrame(lane: Lane, context: number, { buf, start, end, pieces }: Frame, count: number): Promise<Buffer> {
-  return collected(lane, context, (waiter) => {
-    if (pieces === null) lane.send(buf, start, end, waiter, count)
-    else lane.sendPieces(pieces, waiter)
-  })
+export async function exchangeFrame(lane: Lane, context: number, { buf, start, end, pieces }: Frame, count: number): Promise<Buffer> {
+  return joined(
+    await collected(lane, context, (waiter) => {
+      if (pieces === null) lane.send(buf, start, end, waiter, count)
+      else lane.sendPieces(pieces, waiter)
+    }),
+  )
 }
 
-function collected(lane: Lane, context: number, send: (waiter: Waiter) => void): Promise<Buffer> {
+const joined = (pieces: Buffer[]): Buffer => (pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces))
+
+function collected(lane: Lane, context: number, send: (waiter: Waiter) => void): Promise<Buffer[]> {
   return new Promise((resolve, reject) => {
     if (!lane.up || !lane.admitted) {
       reject(new TransferLost(`${lane.side} is not reachable: ${lane.lastError ?? 'not connected'}`))

@@ -50,6 +50,22 @@ export class CommandWriter {
     return this
   }
 
+  /** One argument that lies in several pieces. */
+  addPieces(pieces: readonly Buffer[]): this {
+    if (pieces.length === 1) return this.add(pieces[0] as Buffer)
+    this.#reserve(overheadBytes)
+    this.#at = putLength(
+      this.#out,
+      this.#at,
+      pieces.reduce((sum, { length }) => sum + length, 0),
+    )
+    this.#seal()
+    this.#pieces.push(...pieces)
+    this.#out[this.#at++] = 13
+    this.#out[this.#at++] = 10
+    return this
+  }
+
   /** A whole number, not below 0. */
   number(value: number): this {
     this.#reserve(overheadBytes)

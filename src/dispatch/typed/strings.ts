@@ -28,11 +28,11 @@ export function writePiece(out: CommandWriter, key: Buffer, piece: Buffer): void
 }
 
 /** Replaces whatever is there. `expiresAtMs` 0 = never. */
-export function writeString(out: CommandWriter, key: Buffer, value: Buffer, expiresAtMs: number): void {
+export function writeString(out: CommandWriter, key: Buffer, pieces: readonly Buffer[], expiresAtMs: number): void {
   out
     .begin(expiresAtMs === 0 ? 3 : 5)
     .add(set)
     .add(key)
-    .add(value)
+    .addPieces(pieces)
   if (expiresAtMs !== 0) out.add(pxat).number(expiresAtMs)
 }

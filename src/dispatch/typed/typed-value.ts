@@ -14,7 +14,7 @@ export interface StagedValue {
 
 export type TypedValue =
   /** Short enough for one SET. */
-  | { readonly kind: 'string'; readonly sizeBytes: number; readonly bytes: Buffer }
+  | { readonly kind: 'string'; readonly sizeBytes: number; readonly bytes: Buffer; readonly pieces?: readonly Buffer[] }
   /** Short enough for one block of commands straight onto the key. */
   | { readonly kind: 'elements'; readonly sizeBytes: number; readonly shape: Shape; readonly elements: Elements }
   /** Built up under a temporary name, on its way or there already. */

@@ -54,7 +54,7 @@ async function arrived(staged: StagedValue): Promise<void> {
 function place(out: CommandWriter, { key, typed, expiresAtMs }: Payload): void {
   switch (typed?.kind) {
     case 'string':
-      writeString(out, key, typed.bytes, expiresAtMs)
+      writeString(out, key, typed.pieces ?? [typed.bytes], expiresAtMs)
       return
     case 'elements':
       out.begin(1).add(multi).begin(2).add(del).add(key)

@@ -2,7 +2,10 @@
  * Strings that are too long for the first look at a batch, and too short to be worth a way of their own: read and written in one piece, as
  * long as the pieces of one batch do not take more memory than a batch may.
  */
-import type { ReplyCursor } from '../../resp/reply-cursor.ts'
+import { type BulkReply, bulkReplies } from '../../resp/bulk-pieces.ts'
+import { CommandWriter } from '../../resp/command-writer.ts'
+import { contextOf } from '../../upstream/lane.ts'
+import { exchangePieces } from '../key-transfer.ts'
 import { ask, type Passage } from './passage.ts'
 import type { TypedValue } from './typed-value.ts'
 
@@ -19,7 +22,7 @@ type Outcomes = ReadonlyMap<Buffer, TypedValue | string | null>
 
 export async function readWholeStrings(passage: Passage, keys: readonly Buffer[]): Promise<Outcomes> {
   if (keys.length < 2) return new Map()
-  const sizes = await askEach(passage, strlen, keys)
+  const sizes = await ask(passage, (out) => askEach(out, strlen, keys), expectedBytes(keys))
   let leftBytes = batchBytesMax
   const fitting = keys.filter(() => {
     const bytes = sizes.error() === null ? sizes.integer() : Number.POSITIVE_INFINITY
@@ -30,24 +33,37 @@ export async function readWholeStrings(passage: Passage, keys: readonly Buffer[]
   return getAll(passage, fitting)
 }
 
-/** Whole, whatever it takes: the caller knows how long they are. */
-export async function getAll(passage: Passage, keys: readonly Buffer[]): Promise<Outcomes> {
+async function getAll({ from, db, stopped }: Passage, keys: readonly Buffer[]): Promise<Outcomes> {
   const outcomes = new Map<Buffer, TypedValue | string | null>()
-  if (keys.length === 0 || passage.stopped()) return outcomes
-  const values = await askEach(passage, get, keys)
+  if (keys.length === 0 || stopped()) return outcomes
+  const out = new CommandWriter(expectedBytes(keys))
+  askEach(out, get, keys)
+  const values = bulkReplies(await exchangePieces(from, contextOf(2, db), keys.length, (lane) => out.writeTo(lane)))
   for (const key of keys) {
-    const error = values.error()
-    const bytes = error === null ? values.bulk() : null
-    outcomes.set(key, error ?? (bytes === null ? null : { kind: 'string', sizeBytes: bytes.length, bytes }))
+    const value = values.next().value as BulkReply
+    outcomes.set(key, typeof value === 'string' || value === null ? value : new WholeString(value))
   }
   return outcomes
 }
 
-const askEach = (passage: Passage, verb: Buffer, keys: readonly Buffer[]): Promise<ReplyCursor> =>
-  ask(
-    passage,
-    (out) => {
-      for (const key of keys) out.begin(2).add(verb).add(key)
-    },
-    keys.reduce((sum, key) => sum + key.length + 64, 0),
-  )
+/** Put together only for whoever wants it in one piece. */
+class WholeString {
+  readonly kind = 'string'
+  readonly sizeBytes: number
+  readonly pieces: readonly Buffer[]
+
+  constructor(pieces: readonly Buffer[]) {
+    this.pieces = pieces
+    this.sizeBytes = pieces.reduce((sum, { length }) => sum + length, 0)
+  }
+
+  get bytes(): Buffer {
+    return Buffer.concat(this.pieces)
+  }
+}
+
+function askEach(out: CommandWriter, verb: Buffer, keys: readonly Buffer[]): void {
+  for (const key of keys) out.begin(2).add(verb).add(key)
+}
+
+const expectedBytes = (keys: readonly Buffer[]): number => keys.reduce((sum, key) => sum + key.length + 64, 0)

@@ -80,8 +80,11 @@ describe('hashes', () => {
 
 describe('strings', () => {
   it('are one SET, or pieces in a row', () => {
-    expect(written((out) => writeString(out, key, Buffer.from('v'), 0))).toEqual(['SET k v'])
-    expect(written((out) => writeString(out, key, Buffer.from(''), 5))).toEqual(['SET k  PXAT 5'])
+    expect(written((out) => writeString(out, key, [Buffer.from('v')], 0))).toEqual(['SET k v'])
+    expect(written((out) => writeString(out, key, [Buffer.from('')], 5))).toEqual(['SET k  PXAT 5'])
+    const pieces = ['ab', 'c'].map((text) => Buffer.from(text))
+    expect(written((out) => writeString(out, key, pieces, 5))).toEqual(['SET k abc PXAT 5'])
+    expect(written((out) => writeString(out, key, [], 0))).toEqual(['SET k '])
     expect(written((out) => askStart(out, key))).toEqual(['GETRANGE k 0 65535'])
     expect(written((out) => askPiece(out, key, 65_536))).toEqual(['GETRANGE k 65536 1114111'])
     expect(written((out) => writePiece(out, key, Buffer.from('p')))).toEqual(['APPEND k p'])
