@@ -43,7 +43,9 @@ export async function readValues(
   if (route.refusal !== null) return readTyped(passage, keys)
   if (route.longStrings) return readLongStrings(passage, keys)
   const payloads = await readDumped(passage, keys)
-  route.longStrings = payloads.filter(({ bytes }) => bytes !== null && isPlainLongString(bytes)).length * 2 > keys.length
+  // Otherwise it was found out by reading them by their type.
+  if (route.refusal === null)
+    route.longStrings = payloads.filter(({ bytes }) => bytes !== null && isPlainLongString(bytes)).length * 2 > keys.length
   return payloads
 }
 

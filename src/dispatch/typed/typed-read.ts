@@ -124,7 +124,8 @@ async function readStrings(passage: Passage, all: readonly Found[]): Promise<voi
   // Where strings are long they would be read as far as their first part only to be read again.
   const short = route.longStrings ? await withoutWhole(passage, all) : all
   const long = await readShortStrings(passage, short)
-  route.longStrings = (all.length - short.length + long.length) * 2 > all.length
+  const isLong = ({ typed }: Found): boolean => (typed?.sizeBytes ?? 0) >= wholeStringBytes
+  route.longStrings = (all.filter(isLong).length + long.length) * 2 > all.length
   const longer = await withoutWhole(
     passage,
     long.map(({ found }) => found),
