@@ -122,18 +122,16 @@ async function readStrings(passage: Passage, all: readonly Found[]): Promise<voi
   if (all.length === 0) return
   const { route } = passage
   // Where strings are long they would be read as far as their first part only to be read again.
-  const short = route.longStrings ? await withoutWhole(passage, all) : all
+  const areLong = route.longStrings
+  const short = areLong ? await withoutWhole(passage, all) : all
   const long = await readShortStrings(passage, short)
   const isLong = ({ typed }: Found): boolean => (typed?.sizeBytes ?? 0) >= wholeStringBytes
   route.longStrings = (all.filter(isLong).length + long.length) * 2 > all.length
-  const longer = await withoutWhole(
-    passage,
-    long.map(({ found }) => found),
-  )
-  const starts = new Map(long.map(({ found, start }) => [found, start]))
-  await eachOf(longer, longStringsAtOnce, (found) =>
-    readWhole(found, readLongString(passage, found.key, starts.get(found) as Buffer)),
-  )
+  const found = long.map((one) => one.found)
+  // Once per batch, or it would take more memory than a batch may.
+  const longer = areLong ? found : await withoutWhole(passage, found)
+  const starts = new Map(long.map((one) => [one.found, one.start]))
+  await eachOf(longer, longStringsAtOnce, (one) => readWhole(one, readLongString(passage, one.key, starts.get(one) as Buffer)))
 }
 
 /** Reads those that can be had in one piece; the others are left. */
