@@ -13,7 +13,9 @@ import { until } from '../../support/wait.ts'
 
 const seed = Number(process.env.FERRY_TEST_SEED ?? Date.now() % 1_000_000)
 const writers = 3
-const writeMs = 4_000
+const writeMs = 2_000
+
+vi.setConfig({ testTimeout: 60_000 })
 
 let source: RedisServer
 let target: RedisServer
@@ -46,9 +48,11 @@ const setting = async (): Promise<unknown> => (await source.client().config('GET
 async function randomWrites(...flags: string[]): Promise<void> {
   await fillEveryType(source.client())
   const process = follow(...flags)
-  const enough = AbortSignal.timeout(writeMs)
+  const enough = new AbortController()
   // Some of it falls into the first pass.
-  const writing = Array.from({ length: writers }, (_, n) => writePast(source.client(), seed + n, enough))
+  const writing = Array.from({ length: writers }, (_, n) => writePast(source.client(), seed + n, enough.signal))
+  await process.next('the first pass to be through', ({ phase }) => phase === 'follow')
+  setTimeout(() => enough.abort(), writeMs)
   const sent = (await Promise.all(writing)).reduce((sum, one) => sum + one, 0)
   expect(sent).toBeGreaterThan(1_000)
   expect(await stopped(process)).toMatchObject({ status: 0, last: { kind: 'report', keysFailed: 0 } })
