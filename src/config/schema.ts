@@ -4,6 +4,7 @@ import { limitDefaults, moverDefaults, ttlToleranceMs } from '../limits.ts'
 import { type AccessToken, roles } from '../roles.ts'
 import { phases, ratioUnits, readModes, writePolicies } from '../routing/modes.ts'
 import { type ThrottleLimitName, throttleLimitNames, throttleLimits } from '../throttle-limits.ts'
+import { copyRulesSchema } from './copy-rules-schema.ts'
 
 const text = z.string().min(1)
 const bytes = (max: number) => z.number().int().min(1024).max(max)
@@ -218,6 +219,10 @@ export const configSchema = z
       }),
     readRepair: z.boolean().default(false).meta({ description: 'fallback-on-miss copies a key that only the source had.' }),
     mover: mover.prefault({}).meta({ description: 'First limits of the mover; `ferry mover set` changes them live.' }),
+    copy: copyRulesSchema.prefault({}).meta({
+      description:
+        'Rules of `ferry copy`. `ferry serve` makes both sides equal, so it takes none that would leave them different.',
+    }),
     errorQueue: errorQueue.prefault({}).meta({ description: 'Keys that could not be copied; `ferry errors` works on them.' }),
     scripts: scripts.prefault({}).meta({ description: 'How scripts and functions are carried.' }),
     limits: limits.prefault({}).meta({ description: 'Bounds; the defaults are those of Redis where it has one.' }),

@@ -185,7 +185,7 @@ export class Journal {
   }
 
   /** The key was copied as it was at `generation`, or was not there any more; true where that settles it. */
-  healed(entry: DirtyEntry, generation: number, end: 'copied' | 'vanished' = 'copied'): boolean {
+  healed(entry: DirtyEntry, generation: number, end: ScanEnd = 'copied'): boolean {
     entry.healing = false
     entry.attempts = 0
     entry.refusals = 0

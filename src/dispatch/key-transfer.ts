@@ -67,7 +67,12 @@ export function exchangePieces(lane: Lane, context: number, count: number, write
 }
 
 /** The same for a client's command, or for a block of `count` of them, which does not lie in pieces. */
-export async function exchangeFrame(lane: Lane, context: number, { buf, start, end, pieces }: Frame, count: number): Promise<Buffer> {
+export async function exchangeFrame(
+  lane: Lane,
+  context: number,
+  { buf, start, end, pieces }: Frame,
+  count: number,
+): Promise<Buffer> {
   return joined(
     await collected(lane, context, (waiter) => {
       if (pieces === null) lane.send(buf, start, end, waiter, count)

@@ -29,7 +29,8 @@ function routeBetween(from: Lane, to: Lane): PayloadRoute {
 
 /**
  * In the order of the keys. `stopped` is asked on the way: once it is true nobody wants the values. A long value is on its way to the writing
- * side when this resolves, under another name: it has to be written (`writeValues`) or let go of (`discardValues`).
+ * side when this resolves, under another name: it has to be written (`writeValues`) or let go of (`discardValues`). `placeOf` tells what a key
+ * will be called there, whose slot that name has to lie in.
  */
 export async function readValues(
   from: Lane,
@@ -37,9 +38,10 @@ export async function readValues(
   db: number,
   keys: readonly Buffer[],
   stopped: () => boolean,
+  placeOf: (key: Buffer) => Buffer = sameName,
 ): Promise<Payload[]> {
   const route = routeBetween(from, to)
-  const passage = { from, to, db, route, stopped }
+  const passage = { from, to, db, route, stopped, placeOf }
   if (route.refusal !== null) return readTyped(passage, keys)
   if (route.longStrings) return readLongStrings(passage, keys)
   const payloads = await readDumped(passage, keys)
@@ -60,17 +62,19 @@ async function readLongStrings(passage: Passage, keys: readonly Buffer[]): Promi
 
 /** By DUMP; by their types the ones that the writing side does not take like that. */
 async function readDumped(passage: Passage, keys: readonly Buffer[]): Promise<Payload[]> {
-  const { from, to, db, route, stopped } = passage
+  const { from, db, route, stopped } = passage
   const payloads = await readPayloads(from, db, keys)
   let unproven = false
   for (const { bytes } of payloads) if (bytes !== null && !route.isAccepted(bytes)) unproven = true
   if (!unproven) return payloads
-  await probe(to, db, route, payloads)
+  await probe(passage, payloads)
   const refused = payloads.filter(({ bytes }) => bytes !== null && route.isRefused(bytes)).map(({ key }) => key)
   if (refused.length === 0 || stopped()) return payloads
   const typed = new Map((await readTyped(passage, refused)).map((payload) => [payload.key, payload]))
   return payloads.map((payload) => typed.get(payload.key) ?? payload)
 }
+
+const sameName = (key: Buffer): Buffer => key
 
 /** Per payload, in order: null where it was written, else why not. Rejects with TransferLost. */
 export async function writeValues(from: Lane, to: Lane, db: number, payloads: readonly Payload[]): Promise<(string | null)[]> {
@@ -92,23 +96,29 @@ export const discardValues = (to: Lane, db: number, payloads: readonly Payload[]
     payloads.map(({ typed }) => typed),
   )
 
-/** One that is refused against all experience is learned from: the next try goes by type. */
 async function writeDumped(from: Lane, to: Lane, db: number, payloads: readonly Payload[]): Promise<(string | null)[]> {
-  const outcomes = await writePayloads(to, db, payloads)
-  for (let i = 0; i < outcomes.length; i++) {
-    const error = outcomes[i] as string | null
-    if (error === null) continue
+  return learned(from, to, payloads, await writePayloads(to, db, payloads))
+}
+
+/** What was answered to dumped values, in words. One that is refused against all experience is learned from: the next try goes by type. */
+export function learned(
+  from: Lane,
+  to: Lane,
+  payloads: readonly Payload[],
+  outcomes: readonly (string | null)[],
+): (string | null)[] {
+  return outcomes.map((error, i) => {
+    if (error === null) return null
     const { bytes, error: unread } = payloads[i] as Payload
-    if (bytes === null || unread !== null || !isPayloadRefusal(error)) continue
-    if (isModulePayload(bytes))
-      outcomes[i] = `the ${to.side} does not have the module of this value, or in another version: ${error}`
-    else routeBetween(from, to).learn(bytes, error)
-  }
-  return outcomes
+    if (bytes === null || unread !== null || !isPayloadRefusal(error)) return error
+    if (isModulePayload(bytes)) return `the ${to.side} does not have the module of this value, or in another version: ${error}`
+    routeBetween(from, to).learn(bytes, error)
+    return error
+  })
 }
 
 /** Restores the smallest payload of each kind that nothing is known about yet, under a name that nobody asks for. */
-async function probe(to: Lane, db: number, route: PayloadRoute, payloads: readonly Payload[]): Promise<void> {
+async function probe({ to, db, route, placeOf }: Passage, payloads: readonly Payload[]): Promise<void> {
   const samples = new Map<number, { key: Buffer; bytes: Buffer }>()
   for (const { key, bytes } of payloads) {
     if (bytes === null || bytes.length > probeBytesMax || !route.isUnknown(bytes)) continue
@@ -118,7 +128,7 @@ async function probe(to: Lane, db: number, route: PayloadRoute, payloads: readon
   if (samples.size === 0) return
   const out = new CommandWriter()
   for (const { key, bytes } of samples.values()) {
-    const name = newTemporaryKey(key)
+    const name = newTemporaryKey(placeOf(key))
     out.command('RESTORE', name, temporaryKeyMs, bytes).command('UNLINK', name)
   }
   const replies = new ReplyCursor(await exchange(to, contextOf(2, db), out.commands, (lane) => out.writeTo(lane)))

@@ -17,6 +17,8 @@ import { Stripe, type Ticket } from '../dispatch/order-board.ts'
 import { discardValues, readValues, writeValues } from '../dispatch/value-transfer.ts'
 import { otherSide, type Side, sides } from '../routing/modes.ts'
 import { stripeOf } from '../routing/stripe.ts'
+import type { KeyEnds } from './key-end.ts'
+import type { RuledCopy } from './ruled-copy.ts'
 
 export interface CopyOutcome {
   copied: number
@@ -30,6 +32,8 @@ export interface CopyOutcome {
   readonly absent: Buffer[]
   /** Left to the healing, since the other side has the truth of them. */
   passedOver: number
+  /** A rule of the copy says so. */
+  readonly skipped: Buffer[]
   /** A connection went: these may have been written or not. */
   readonly unknown: Buffer[]
   lost: string | null
@@ -44,12 +48,15 @@ export class Copier {
   readonly #core: Core
   readonly #lanes: Lanes
   readonly #holds: boolean
+  /** Null: everything is copied as it is. Others are for a copy beside which no client writes. */
+  readonly rules: RuledCopy | null
 
   /** `holds` false leaves out what makes a copy safe: only to show that the check which must notice does. */
-  constructor(core: Core, lanes: Lanes, holds = true) {
+  constructor(core: Core, lanes: Lanes, holds = true, rules: RuledCopy | null = null) {
     this.#core = core
     this.#lanes = lanes
     this.#holds = holds
+    this.rules = rules
   }
 
   /**
@@ -72,6 +79,7 @@ export class Copier {
       failed: [],
       absent: [],
       passedOver: 0,
+      skipped: [],
       unknown: [],
       lost: null,
     }
@@ -129,6 +137,10 @@ export class Copier {
         await this.#withoutDatabase(db, keys, from, lacking, outcome)
         return
       }
+      if (this.rules !== null) {
+        await this.#byRules(this.rules, db, keys, from, outcome)
+        return
+      }
       payloads = await readValues(this.#lanes.lane(from), this.#lanes.lane(to), db, keys, () => hold?.givenUp ?? false)
     } catch (error) {
       outcome.lost = (error as Error).message
@@ -150,6 +162,31 @@ export class Copier {
       for (const key of keys) {
         outcome.unknown.push(key)
         this.#core.journal.mark(db, key, from, `the copy was cut off: ${outcome.lost}`)
+      }
+    }
+  }
+
+  /** Never rejects. Of what was cut off nothing is known. */
+  async #byRules(rules: RuledCopy, db: number, keys: readonly Buffer[], from: Side, outcome: CopyOutcome): Promise<void> {
+    const ends: KeyEnds = new Map()
+    try {
+      await rules.carry(this.#lanes.lane(from), this.#lanes.lane(otherSide(from)), db, keys, ends)
+    } catch (error) {
+      outcome.lost = (error as Error).message
+    }
+    for (const key of keys) {
+      const end = ends.get(key)
+      if (end === undefined) {
+        outcome.unknown.push(key)
+        this.#core.journal.mark(db, key, from, `the copy was cut off: ${outcome.lost}`)
+      } else if (end.kind === 'failed') outcome.failed.push({ key, error: end.error, side: end.side })
+      else if (end.kind === 'absent') outcome.absent.push(key)
+      else if (end.kind === 'skipped') {
+        rules.skipped[end.reason]++
+        outcome.skipped.push(key)
+      } else {
+        outcome.copied++
+        outcome.bytes += end.bytes
       }
     }
   }

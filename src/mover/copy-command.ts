@@ -5,9 +5,12 @@ import type { LedgerCounts } from '../dispatch/scan-ledger.ts'
 import { FerryError } from '../errors.ts'
 import type { FerryEvent } from '../observe/events.ts'
 import { type FailureClass, failurePolicies } from '../routing/copy-failure.ts'
+import { type CopyRules, isPlain } from '../routing/copy-rules.ts'
+import type { Side } from '../routing/modes.ts'
 import { slotCount } from '../routing/slot.ts'
 import type { Store } from '../state/store.ts'
-import { parseEndpoint } from '../upstream/endpoint.ts'
+import { type Endpoint, parseEndpoint } from '../upstream/endpoint.ts'
+import { mayScan, noteEnd } from './copy-permit.ts'
 import type { CopyProgress, CopyView } from './copy-view.ts'
 import { copyStatus } from './exit-status.ts'
 import { documentOf } from './failed-key.ts'
@@ -31,6 +34,9 @@ interface Options {
   readonly live: LiveOptions | null
   /** A dump that takes the place of the source; the server program that reads it. */
   readonly fromRdb: { readonly file: string; readonly program: string | null } | null
+  readonly rules: CopyRules
+  /** As a configuration file has them; null: as `source` and `target` say. */
+  readonly endpoints: Readonly<Record<Side, Endpoint>> | null
 }
 
 /** Resolves to the exit status, see `copyStatus`. Throws FerryError. */
@@ -47,8 +53,10 @@ export async function runCopy(options: Options, view: CopyView): Promise<number>
 }
 
 async function copyFrom(options: Options, view: CopyView, signal: AbortSignal): Promise<number> {
-  const endpoints = { source: parseEndpoint(options.source), target: parseEndpoint(options.target) }
-  const alone = await standAlone(endpoints, options.state)
+  const endpoints = options.endpoints ?? { source: parseEndpoint(options.source), target: parseEndpoint(options.target) }
+  mayFollow(options)
+  const alone = await standAlone(endpoints, options.state, options.rules)
+  const plan = { ...alone, rules: options.rules, sweep: options.sweep, keeps: options.state !== null }
   const live = options.live === null ? null : new LiveCopy(alone)
   const untold = alone.core.events.follow(0, (event) => tell(view, event))
   const drawing = setInterval(() => view.progress(progressOf(alone, live)), view.everyMs)
@@ -57,9 +65,12 @@ async function copyFrom(options: Options, view: CopyView, signal: AbortSignal): 
     const keep = options.state !== null && live === null
     signal.addEventListener('abort', () => alone.job.state !== 'done' && alone.job.stop(keep))
     const startedMs = performance.now()
+    const scans = await mayScan(plan)
     tryAgain(alone)
+    if (!scans) view.note('these rules were carried out on this state file: only what failed is tried again')
     if (live !== null) await follow(live, alone, options, signal)
-    else await copyOnce(alone, options, signal)
+    else await copyOnce(alone, options, signal, scans)
+    if (!signal.aborted || live !== null) await noteEnd(plan)
     // The rate of a run that took no time is of no use to anybody.
     await delay(1)
     if (options.errors !== null) await exportFailed(options.errors, alone)
@@ -74,9 +85,18 @@ async function copyFrom(options: Options, view: CopyView, signal: AbortSignal): 
   }
 }
 
-async function copyOnce(alone: StandAlone, { sweep, state }: Options, signal: AbortSignal): Promise<void> {
+/** What is deleted at the source has to be deleted at the target, which rules may not want. @throws FerryError `bad-request`. */
+function mayFollow({ live, rules }: Options): void {
+  if (live === null || isPlain(rules)) return
+  throw new FerryError(
+    'bad-request',
+    '--live keeps the target as the source is: it goes with --on-conflict replace, and with no other rule',
+  )
+}
+
+async function copyOnce(alone: StandAlone, { sweep, state }: Options, signal: AbortSignal, scans: boolean): Promise<void> {
   const { job, core, fault } = alone
-  const through = await job.start({ from: 0, below: slotCount }, sweep)
+  const through = !scans || (await job.start({ from: 0, below: slotCount }, sweep))
   if (signal.aborted) throw new FerryError('interrupted', resumeHint(state))
   if (!through && !fault.aborted) throw new FerryError('interrupted', job.snapshot().lastError ?? 'the copy stopped')
   await alone.settled(signal)
@@ -131,7 +151,12 @@ async function exportFailed(path: string, { store }: StandAlone): Promise<void> 
 }
 
 /** Some keys are missing where a key is in the queue, or where one that was scanned came to no end: that must never be. */
-function report({ json }: Options, { job, store, core }: StandAlone, live: LiveCopy | null, seconds: number): number {
+function report(
+  { json }: Options,
+  { job, store, core, skippedByRule }: StandAlone,
+  live: LiveCopy | null,
+  seconds: number,
+): number {
   const { keysScanned, keysDeleted, bytesCopied, account } = job.snapshot()
   const failed = store.countFailed()
   const keysCopied = account.copied
@@ -143,6 +168,7 @@ function report({ json }: Options, { job, store, core }: StandAlone, live: LiveC
     keysDeleted,
     keysFailed: failed,
     account,
+    skippedByRule: skippedByRule ?? {},
     failedByClass: store.failedByClass(),
     bytesCopied,
     seconds,
@@ -152,7 +178,7 @@ function report({ json }: Options, { job, store, core }: StandAlone, live: LiveC
   process.stdout.write(
     json
       ? `${JSON.stringify(result)}\n`
-      : `copied ${keysCopied} of ${keysScanned} keys, ${bytesCopied} bytes in ${seconds.toFixed(1)} s (${result.keysPerSecond} keys/s), ${failed} failed\n${accountText(account)}\n${liveText(result.live)}${adviceText(store)}`,
+      : `copied ${keysCopied} of ${keysScanned} keys, ${bytesCopied} bytes in ${seconds.toFixed(1)} s (${result.keysPerSecond} keys/s), ${failed} failed\n${accountText(account)}\n${skippedText(skippedByRule)}${liveText(result.live)}${adviceText(store)}`,
   )
   return failed === 0 && account.waiting === 0 ? copyStatus.ok : copyStatus.exported
 }
@@ -160,6 +186,12 @@ function report({ json }: Options, { job, store, core }: StandAlone, live: LiveC
 const accountText = ({ scanned, copied, skipped, vanished, exported, waiting }: LedgerCounts): string =>
   `${copied} copied + ${skipped} skipped by rule + ${vanished} gone meanwhile + ${exported} failed = ${scanned} scanned` +
   (waiting === 0 ? '' : `, ${waiting} UNACCOUNTED FOR`)
+
+const skippedText = (skipped: StandAlone['skippedByRule']): string =>
+  Object.entries(skipped ?? {})
+    .filter(([, keys]) => keys > 0)
+    .map(([rule, keys]) => `  ${keys} skipped by ${rule}\n`)
+    .join('')
 
 const adviceText = (store: Store): string =>
   Object.entries(store.failedByClass())

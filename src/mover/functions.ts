@@ -49,6 +49,24 @@ export class FunctionCopy {
     return this.#running
   }
 
+  /** Only those that the follower lacks: what it has stays. Never rejects. */
+  async addMissing(): Promise<void> {
+    const { traffic } = this.#core
+    try {
+      this.#mustBeFenced()
+      const [from, to] = [this.#lanes.lane(traffic.authority), this.#lanes.lane(traffic.follower)]
+      let added = 0
+      for (const code of (await codesOf(from)) ?? []) {
+        const reply = await answer(to, ['FUNCTION', 'LOAD', code])
+        if (!isReplyError(reply)) added++
+        else if (!/already exists/i.test(reply.error)) throw new Error(`${to.side}: ${reply.error}`)
+      }
+      this.#tell(null, added)
+    } catch (error) {
+      this.#tell((error as Error).message, 0)
+    }
+  }
+
   async #copy(): Promise<void> {
     const { libraries, traffic } = this.#core
     try {

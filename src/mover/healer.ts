@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Core } from '../dispatch/core.ts'
 import type { DirtyEntry } from '../dispatch/journal.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
+import type { ScanEnd } from '../dispatch/scan-ledger.ts'
 import { failureClassOf, failurePolicies, stopsAll } from '../routing/copy-failure.ts'
 import { type Side, sides } from '../routing/modes.ts'
 import type { Store } from '../state/store.ts'
@@ -130,6 +131,8 @@ export class Healer {
     const { journal, turn, counters } = this.#core
     const again = new Set([...outcome.busy, ...outcome.unknown])
     const absent = new Set(outcome.absent)
+    const skipped = new Set(outcome.skipped)
+    const endOf = (key: Buffer): ScanEnd => (absent.has(key) ? 'vanished' : skipped.has(key) ? 'skipped' : 'copied')
     const refusals = new Map(outcome.failed.map((refusal) => [refusal.key, refusal]))
     const wasCut = outcome.lost !== null && failureClassOf(outcome.lost) === 'lost'
     const healed: DirtyEntry[] = []
@@ -142,7 +145,7 @@ export class Healer {
       } else if (refusal !== undefined) await this.#refused(entry, refusal.error, refusal.side, manner)
       else {
         if (manner === 'trial') this.#standstill.end(turn.nowMs)
-        if (!journal.healed(entry, generations[i] as number, absent.has(entry.key) ? 'vanished' : 'copied')) continue
+        if (!journal.healed(entry, generations[i] as number, endOf(entry.key))) continue
         counters.journal.heals++
         healed.push(entry)
       }

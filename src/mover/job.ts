@@ -18,7 +18,7 @@ import { FunctionCopy } from './functions.ts'
 import { nothingIsOver } from './key-census.ts'
 import { Pace } from './pace.ts'
 import { type MoverLimits, type MoverState, type ProgressSnapshot, Rate } from './progress.ts'
-import { keyCounts, missingKeys, type Page, scanPage } from './scan.ts'
+import { type KeyCount, keyCounts, missingKeys, type Page, scanPage } from './scan.ts'
 import { Standstill } from './standstill.ts'
 
 /** Which part of the key space: hash slots from..below. */
@@ -114,7 +114,8 @@ export class MoverJob {
     this.#counts = { scanned: goesOn ? checkpoint.keysScanned : 0, copied: 0, deleted: 0, retried: 0, failed: 0, bytes: 0 }
     this.#core.journal.countFrom(goesOn ? endedBefore(checkpoint) : null)
     const swept = goesOn && checkpoint.pass === 'sweep'
-    await this.functions.copy()
+    this.#copier.rules?.begin(goesOn ? checkpoint : null)
+    await (this.#copier.rules === null ? this.functions.copy() : this.functions.addMissing())
     try {
       if (sweep && !goesOn) await this.#scan('clear', run, null)
       if (!swept && this.#alive(run)) await this.#scan('copy', run, goesOn ? checkpoint : null)
@@ -203,6 +204,7 @@ export class MoverJob {
     const scanned: Side = pass === 'copy' ? traffic.authority : otherSide(traffic.authority)
     this.#pass = pass
     const counts = await this.#patiently(run, () => keyCounts(this.#lanes.lane(scanned)))
+    this.#leaveOut(counts, pass === 'copy' && from === null)
     this.#total = [...(counts?.values() ?? [])].reduce((sum, { keys }) => sum + keys, 0)
     this.#counts.scanned = from === null ? 0 : this.#counts.scanned
     this.#rates.keys = new Rate()
@@ -217,6 +219,19 @@ export class MoverJob {
     while (this.#inFlight > 0) await this.#slot(0)
     // A cursor of this pass means nothing to the next.
     if (this.#alive(run)) this.#open = []
+  }
+
+  /** A database that the rules leave out is not scanned: its keys count by what the server tells of them. */
+  #leaveOut(counts: Map<number, KeyCount> | null, countsThem: boolean): void {
+    const { rules } = this.#copier
+    for (const [db, { keys }] of [...(counts ?? [])]) {
+      if (rules === null || rules.takesDatabase(db)) continue
+      counts?.delete(db)
+      if (!countsThem) continue
+      rules.skipped.database += keys
+      this.#core.journal.ledger.found(keys)
+      this.#core.journal.ledger.ended('skipped', keys)
+    }
   }
 
   /** The next page is asked for while this one is copied, so the scan never waits for the copies. */
@@ -257,7 +272,8 @@ export class MoverJob {
     const whole = from === 0 && below === slotCount
     const own = page.keys.some(isTemporaryKey)
     const data = own ? page.keys.filter((key) => !isTemporaryKey(key)) : page.keys
-    const inRange = whole ? data : data.filter((key) => inside(slotOf(key, 0, key.length), from, below))
+    const within = whole ? data : data.filter((key) => inside(slotOf(key, 0, key.length), from, below))
+    const inRange = this.#copier.rules?.named(db, within) ?? within
     this.#counts.scanned += page.keys.length
     this.#core.counters.mover.keysScanned += page.keys.length
     const { authority } = this.#core.traffic
@@ -326,11 +342,11 @@ export class MoverJob {
   }
 
   /** Each key of a batch ends here, or is owed by the journal, where it was marked. */
-  #enter(db: number, { copied, absent, passedOver, busy, unknown, failed }: CopyOutcome): void {
+  #enter(db: number, { copied, absent, passedOver, skipped, busy, unknown, failed }: CopyOutcome): void {
     const { journal } = this.#core
     journal.ledger.ended('copied', copied)
     journal.ledger.ended('vanished', absent.length)
-    journal.ledger.ended('skipped', passedOver)
+    journal.ledger.ended('skipped', passedOver + skipped.length)
     for (const key of [...busy, ...unknown]) journal.owe(db, key)
     for (const { key } of failed) journal.owe(db, key)
   }
@@ -423,6 +439,7 @@ export class MoverJob {
       from: this.range.from,
       below: this.range.below,
       ...this.#core.journal.ledger.counts(),
+      ...this.#copier.rules?.counted(),
     })
   }
 }

@@ -12,14 +12,17 @@ import { limitDefaults, moverDefaults } from '../limits.ts'
 import { Counters } from '../observe/counters.ts'
 import { EventLog } from '../observe/events.ts'
 import { createLatencies } from '../observe/histograms.ts'
+import { type CopyRules, isPlain, type SkipReason } from '../routing/copy-rules.ts'
 import { type Side, sides } from '../routing/modes.ts'
 import { openStore, type Store } from '../state/store.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
 import type { Lane } from '../upstream/lane.ts'
 import { Turn } from '../upstream/turn.ts'
 import { Copier } from './copier.ts'
+import { copyIdOf, newCopyId } from './copy-record.ts'
 import { Healer } from './healer.ts'
 import { MoverJob } from './job.ts'
+import { RuledCopy } from './ruled-copy.ts'
 
 export interface StandAlone {
   readonly core: Core
@@ -29,6 +32,10 @@ export interface StandAlone {
   readonly lanes: Readonly<Record<Side, Lane>>
   /** Aborted where nothing may be copied any more; `reason` is a FerryError. */
   readonly fault: AbortSignal
+  /** The same for each run of a copy on one state file; without rules it means nothing. */
+  readonly copyId: string
+  /** How many keys were passed over, by the rule that said so; null without rules. */
+  readonly skippedByRule: Readonly<Record<SkipReason, number>> | null
   copyKeys(keys: readonly { db: number; key: Buffer }[]): Promise<void>
   /** Every key that had to wait is copied, or in the error queue. */
   settled(signal: AbortSignal): Promise<void>
@@ -42,8 +49,15 @@ const pollMs = 5
 const sourceRestarted =
   'the source was restarted and may have lost data: nothing was taken away from the target; look at the source, then start the copy again'
 
-/** @throws FerryError `endpoint-unreachable` where a side does not answer. `state` null keeps nothing for a later resume. */
-export async function standAlone(endpoints: Readonly<Record<Side, Endpoint>>, state: string | null): Promise<StandAlone> {
+/**
+ * `state` null keeps nothing for a later resume; `rules` null copies everything as it is, whatever the target has.
+ * @throws FerryError `endpoint-unreachable` where a side does not answer.
+ */
+export async function standAlone(
+  endpoints: Readonly<Record<Side, Endpoint>>,
+  state: string | null,
+  rules: CopyRules | null = null,
+): Promise<StandAlone> {
   const store = openStore(state ?? ':memory:')
   const turn = new Turn()
   const board = new OrderBoard()
@@ -72,7 +86,10 @@ export async function standAlone(endpoints: Readonly<Record<Side, Endpoint>>, st
     events,
     limitDefaults.followerTimeoutMs,
   )
-  const copier = new Copier(core, lanes)
+  const plain = rules === null || isPlain(rules)
+  const copyId = plain ? newCopyId() : copyIdOf(store, endpoints.target.redacted, rules)
+  const ruled = plain ? null : new RuledCopy(rules, copyId)
+  const copier = new Copier(core, lanes, true, ruled)
   const job = new MoverJob(core, lanes, copier, store, unattended)
   const healer = new Healer(core, lanes, copier, store, job.standstill)
   const fault = new AbortController()
@@ -109,6 +126,8 @@ export async function standAlone(endpoints: Readonly<Record<Side, Endpoint>>, st
     store,
     lanes: { source: lanes.lane('source'), target: lanes.lane('target') },
     fault: fault.signal,
+    copyId,
+    skippedByRule: ruled?.skipped ?? null,
     settled,
     stop,
     copyKeys: async (keys) => {

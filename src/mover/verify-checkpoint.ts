@@ -64,7 +64,8 @@ export class VerifyCheckpoints {
     for (let index = 0; index < findingParts; index++) {
       const rows = part.safeParse(this.#notes.loadDocument(partName(index)))
       if (!rows.success) return 'from the beginning: what was found is not legible any more'
-      for (const [db, key, type, kind, detail] of rows.data) restored.push({ db, key: Buffer.from(key, 'base64'), type, kind, detail })
+      for (const [db, key, type, kind, detail] of rows.data)
+        restored.push({ db, key: Buffer.from(key, 'base64'), type, kind, detail })
     }
     for (const finding of restored) findings.restore(finding)
     this.#parts = findingParts

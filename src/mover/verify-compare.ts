@@ -13,14 +13,7 @@ import { eachInFlight } from './verify-scan.ts'
 import { compareStreams } from './verify-streams.ts'
 import { lookAtStrings } from './verify-strings.ts'
 import type { Look, Tally } from './verify-tally.ts'
-import {
-  compareHashes,
-  compareLists,
-  compareOpaque,
-  compareSets,
-  compareSortedSets,
-  compareStrings,
-} from './verify-values.ts'
+import { compareHashes, compareLists, compareOpaque, compareSets, compareSortedSets, compareStrings } from './verify-values.ts'
 
 interface SizedKey {
   readonly key: Buffer
@@ -174,13 +167,7 @@ export class Comparison {
     results.findings.push({ key, type, kind: 'value', detail })
   }
 
-  #judgeExpiry(
-    { key, type }: SizedKey,
-    left: number,
-    right: number,
-    look: Look,
-    { findings, absent, tally }: Results,
-  ): void {
+  #judgeExpiry({ key, type }: SizedKey, left: number, right: number, look: Look, { findings, absent, tally }: Results): void {
     if (left === -2 && right === -2) return
     tally.compared(type, look)
     if (left === -2 || right === -2) {

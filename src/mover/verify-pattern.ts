@@ -12,5 +12,10 @@ const digits = /\d+/g
 /** Identifiers, numbers and bytes that are no text become `*`: `user:17:cart` is of the pattern `user:*:cart`. */
 export function patternOf(key: Buffer): string {
   const text = printable(key, patternBytesMax)
-  return text.replace(binary, '*').replace(uuid, '*').replace(hexadecimal, '*').replace(digits, '*').replace(/\*{2,}/g, '*')
+  return text
+    .replace(binary, '*')
+    .replace(uuid, '*')
+    .replace(hexadecimal, '*')
+    .replace(digits, '*')
+    .replace(/\*{2,}/g, '*')
 }

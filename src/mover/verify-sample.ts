@@ -8,7 +8,7 @@ export function inSample(key: Buffer, percent: number): boolean {
   for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ (key[i] as number), 0x01000193)
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return ((hash ^ (hash >>> 16)) >>> 0) < (percent / 100) * 2 ** 32
+  return (hash ^ (hash >>> 16)) >>> 0 < (percent / 100) * 2 ** 32
 }
 
 const drawKeys = 500

@@ -1,7 +1,8 @@
 /** Streams compared by meaning: entries, ids and counters, groups with what is pending in them, consumers. Times since use do not count. */
+
+import type { Reply } from '../resp/decode.ts'
 import { printable } from '../resp/printable.ts'
 import { asList, bothLists, type Pair, sameReply, windowElements } from './verify-pair.ts'
-import type { Reply } from '../resp/decode.ts'
 
 const pendingWindow = 1_000
 

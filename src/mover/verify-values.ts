@@ -2,10 +2,11 @@
  * Values compared by meaning, in windows, so that a value of any size takes bounded memory. Each gives what differs, or null.
  * Nothing holds the key still meanwhile: a value that changes can look different, which the next round corrects.
  */
+
+import type { Reply } from '../resp/decode.ts'
 import { printable } from '../resp/printable.ts'
 import { sameHyperLogLog } from './verify-hll.ts'
 import { answered, both, bothLists, bothNumbers, list, type Pair, scanElements, windowElements } from './verify-pair.ts'
-import type { Reply } from '../resp/decode.ts'
 import type { VerifyPipe } from './verify-pipe.ts'
 
 const stringWindowBytes = 1 << 20

@@ -9,9 +9,9 @@ import type { VerifyPlace } from './verify-checkpoint.ts'
 import type { Comparison } from './verify-compare.ts'
 import type { Finding } from './verify-finding.ts'
 import type { Pair } from './verify-pair.ts'
+import { verb } from './verify-requests.ts'
 import { inSample } from './verify-sample.ts'
 import { eachInFlight, scanKeys } from './verify-scan.ts'
-import { verb } from './verify-requests.ts'
 import { Tally } from './verify-tally.ts'
 
 /** Batches side by side: while one is compared, the servers work on the next. Each is of a thousand keys. */

@@ -225,7 +225,10 @@ export class Verification {
     const { place, through, settled, settledScanned } = walk
     const terms = this.#terms(servers)
     const tally = settled.document()
-    this.#checkpoints.save({ terms, startedAt: this.#startedAt, through, place, keysScanned: settledScanned, tally }, this.#findings)
+    this.#checkpoints.save(
+      { terms, startedAt: this.#startedAt, through, place, keysScanned: settledScanned, tally },
+      this.#findings,
+    )
   }
 
   #terms(servers: readonly Server[]): VerifyCheckpoint['terms'] {

@@ -29,6 +29,7 @@ import { Counters } from '../observe/counters.ts'
 import { EventLog } from '../observe/events.ts'
 import { createLatencies } from '../observe/histograms.ts'
 import { ProxyServer } from '../proxy/server.ts'
+import { type CopyRules, whatLeavesDifferences } from '../routing/copy-rules.ts'
 import { type Side, sides } from '../routing/modes.ts'
 import { ClientPause } from '../session/client-pause.ts'
 import { DatabaseCheck } from '../session/database-check.ts'
@@ -66,6 +67,7 @@ export interface Parts {
 
 /** @throws FerryError where the state file or an address cannot be used. */
 export function buildParts(config: Config, infoRows: (parts: Parts) => readonly string[]): Parts {
+  mustKeepEqual(config.copy)
   const store = openStore(config.state)
   const record = loadMigration(store) ?? firstRecord(config)
   const turn = new Turn()
@@ -174,6 +176,16 @@ function allowedOf(written: readonly string[]): ReadonlySet<string> {
   const wrong = names.find((name) => !isAllowable(name))
   if (wrong === undefined) return new Set(names)
   throw new FerryError('invalid-config', `allowCommands: '${wrong}' is not one of ${allowableNames.join(', ')}`)
+}
+
+/** Both sides get every write, and a copy that leaves them different would only make work for the comparison. */
+function mustKeepEqual(rules: CopyRules): void {
+  const what = whatLeavesDifferences(rules)
+  if (what === null) return
+  throw new FerryError(
+    'invalid-config',
+    `copy: ferry serve keeps both sides equal, which does not go with ${what}; it is for ferry copy`,
+  )
 }
 
 function firstRecord(config: Config): MigrationRecord {

@@ -18,6 +18,7 @@ export const failureClasses = [
   'no-permission',
   'busy-key',
   'type-changed',
+  'conflict',
   'payload-refused',
   'unsupported-value',
   'too-large',
@@ -71,6 +72,13 @@ export const failurePolicies: Readonly<Record<FailureClass, FailurePolicy>> = {
     meaning: 'the key changed its type while it was read',
     advice: 'Something writes beside Ferry: find it, then replay.',
   },
+  conflict: {
+    attemptsMax: 1,
+    firstWaitMs: 20,
+    mostWaitMs: 20,
+    meaning: 'both sides have the key, and the rules do not say what is to become of it',
+    advice: 'Rename or delete one of the two, or choose another rule; then run the copy again.',
+  },
   'payload-refused': {
     attemptsMax: 4,
     firstWaitMs: 20,
@@ -123,7 +131,7 @@ export const failurePolicies: Readonly<Record<FailureClass, FailurePolicy>> = {
  * `wrongtypeerr`, `noautherr`, `busykeyerr`). NOPERM: `getAclErrorMessage` and `rejectCommandFormat` in acl.c and server.c; 7.0 says "one of
  * the keys used as arguments", later ones "No permissions to access a key". WRONGPASS: acl.c. Payloads: `restoreCommand` in cluster.c. TRYAGAIN,
  * MOVED, ASK, CLUSTERDOWN, CROSSSLOT: `clusterRedirectClient` in cluster.c. Lengths: `checkStringLength` in t_string.c, `processMultibulkBuffer`
- * in networking.c. The rest are words of Ferry itself: value-transfer.ts, typed-read.ts, typed-write.ts.
+ * in networking.c. The rest are words of Ferry itself: value-transfer.ts, typed-read.ts, typed-write.ts, conflict.ts, ruled-copy.ts.
  */
 const rules: readonly (readonly [RegExp, FailureClass])[] = [
   [/^OOM /, 'target-out-of-memory'],
@@ -134,6 +142,7 @@ const rules: readonly (readonly [RegExp, FailureClass])[] = [
   [/^NOPERM /, 'no-access'],
   [/^BUSYKEY /, 'busy-key'],
   [/^WRONGTYPE /, 'type-changed'],
+  [/^cannot be (merged|renamed|told apart by age)\b/, 'conflict'],
   [/has no expiry of fields|can only be copied by DUMP|does not have the module/, 'unsupported-value'],
   [/payload version or checksum|Bad data format/i, 'payload-refused'],
   [/exceeds maximum allowed size|invalid (multi)?bulk length|(hash|set|list|zset) is too big/i, 'too-large'],

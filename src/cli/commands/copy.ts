@@ -1,13 +1,16 @@
 /** `ferry copy`: the mover alone, without a proxy. */
 import { type Command, Option } from 'commander'
+import { endpointOf, loadConfig } from '../../config/load.ts'
 import { FerryError } from '../../errors.ts'
 import type { LiveOptions } from '../../mover/live-copy.ts'
 import { type CliContext, type CommonOptions, examples, withJson } from '../context.ts'
+import { type CopyRuleFlags, copyRulesOf, withCopyRules } from '../copy-rule-flags.ts'
 import { copyView } from '../copy-view.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { positiveNumber, wholeNumber } from '../numbers.ts'
 
-interface CopyFlags extends CommonOptions {
+interface CopyFlags extends CommonOptions, CopyRuleFlags {
+  readonly config?: string
   readonly source?: string
   readonly target?: string
   readonly keysPerSecond: number
@@ -22,8 +25,9 @@ interface CopyFlags extends CommonOptions {
 }
 
 export function copyCommand(program: Command, context: CliContext): void {
-  withJson(program.command('copy'))
+  const command = withJson(program.command('copy'))
     .description('copy everything from a source to a target, without a proxy; --live follows what is written meanwhile')
+    .option('-c, --config <file>', 'YAML file with both addresses and the rules under `copy`; flags count more')
     .option('--source <url>', 'where the data is (SOURCE_REDIS_URL)')
     .option('--target <url>', 'where it goes (TARGET_REDIS_URL)')
     .option('--keys-per-second <n>', 'at most; 0 = unlimited', wholeNumber, 0)
@@ -46,6 +50,7 @@ export function copyCommand(program: Command, context: CliContext): void {
     .option('--until-quiet <ms>', 'with --live: end once nothing has changed for so long', positiveNumber)
     .option('--from-rdb <file>', 'in place of --source: a dump, read by a server that is started for it')
     .option('--rdb-server <program>', 'with --from-rdb: that server (default: valkey-server or redis-server on PATH)')
+  withCopyRules(command)
     .addHelpText('after', exitStatusText)
     .addHelpText(
       'after',
@@ -53,15 +58,20 @@ export function copyCommand(program: Command, context: CliContext): void {
         'ferry copy --source redis://127.0.0.1:6379 --target redis://127.0.0.1:6380 --errors failed.ndjson',
         'ferry copy --source redis://a --target redis://b --live',
         'ferry copy --from-rdb dump.rdb --target redis://b',
-        'ferry copy --source redis://a --target redis://b --sweep --keys-per-second 20000 --state copy.sqlite',
+        'ferry copy --source redis://a --target redis://b --on-conflict replace --sweep --keys-per-second 20000 --state copy.sqlite',
+        "ferry copy --source redis://a --target redis://b --on-conflict merge --include 'user:*' --rename user:=eu:user:",
       ),
     )
     .action(async (flags: CopyFlags) => {
       const { env } = context.io
       checkTogether(flags)
+      const { source, target } = flags
+      const config = flags.config === undefined ? null : loadConfig({ file: flags.config, env, flags: { source, target } })
       const options = {
-        source: flags.fromRdb === undefined ? required('source', flags.source ?? env.SOURCE_REDIS_URL) : '',
-        target: required('target', flags.target ?? env.TARGET_REDIS_URL),
+        source: flags.fromRdb === undefined ? required('source', config?.source.url ?? source ?? env.SOURCE_REDIS_URL) : '',
+        target: required('target', config?.target.url ?? target ?? env.TARGET_REDIS_URL),
+        endpoints: config === null ? null : { source: endpointOf(config.source), target: endpointOf(config.target) },
+        rules: copyRulesOf(flags, config?.copy ?? null),
         json: flags.json ?? false,
         keysPerSecondMax: flags.keysPerSecond,
         sweep: flags.sweep ?? false,

@@ -74,7 +74,7 @@ async function readShort(passage: Passage, all: readonly { found: Found; sizeByt
 }
 
 /** Per hash: its fields with their ends, or why they cannot be told. */
-async function endsOf(
+export async function endsOf(
   passage: Passage,
   all: readonly { key: Buffer; flat: readonly Buffer[] }[],
 ): Promise<(Elements | string)[]> {
@@ -97,7 +97,7 @@ async function endsOf(
 
 async function readLong(passage: Passage, { key, type }: Found, step: number): Promise<TypedValue | string | null> {
   const shape = shapes.get(type) as Shape
-  const staged = new Staged(passage.to, passage.db, key)
+  const staged = new Staged(passage.to, passage.db, passage.placeOf(key))
   let [sizeBytes, sent] = [0, false]
   for (let cursor: string | null = '0'; cursor !== null; ) {
     const at: string = cursor

@@ -20,6 +20,8 @@ export interface Passage {
   readonly route: PayloadRoute
   /** Asked between windows: once it is true nobody wants the rest. */
   readonly stopped: () => boolean
+  /** What a key is called on the writing side. */
+  readonly placeOf: (key: Buffer) => Buffer
 }
 
 /** A key of the batch, and what was found out about it so far. */

@@ -37,7 +37,7 @@ export async function readStream(passage: Passage, key: Buffer): Promise<TypedVa
   const known = await readKnown(passage, key)
   if (known === null || typeof known === 'string') return known
   const { facts, groups, step } = known
-  const staged = new Staged(passage.to, passage.db, key)
+  const staged = new Staged(passage.to, passage.db, passage.placeOf(key))
   staged.send((out, name) => open(out, name), 0)
   const tombstones = new Tombstones(groups)
   const standIns: string[] = []

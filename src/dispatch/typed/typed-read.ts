@@ -170,7 +170,7 @@ async function readShortStrings(passage: Passage, all: readonly Found[]): Promis
 }
 
 async function readLongString(passage: Passage, key: Buffer, start: Buffer): Promise<TypedValue | string> {
-  const staged = new Staged(passage.to, passage.db, key)
+  const staged = new Staged(passage.to, passage.db, passage.placeOf(key))
   let sizeBytes = start.length
   staged.send((out, name) => writePiece(out, name, start), 0)
   for (;;) {

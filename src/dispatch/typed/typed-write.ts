@@ -46,7 +46,7 @@ export async function writeTyped(lane: Lane, db: number, payloads: readonly Payl
   return outcomes
 }
 
-async function arrived(staged: StagedValue): Promise<void> {
+export async function arrived(staged: StagedValue): Promise<void> {
   await staged.answered
   if (staged.lost !== null) throw staged.lost
 }
@@ -75,7 +75,7 @@ function takeOver(out: CommandWriter, key: Buffer, { name }: StagedValue, expire
   out.begin(1).add(exec)
 }
 
-function reasonOf(lane: Lane, error: string): string {
+export function reasonOf(lane: Lane, error: string): string {
   if (!lacksFieldEnds(error)) return error
   const { family, version } = lane.server
   return `its hash fields expire, and the ${lane.side} (${family} ${version}) has no expiry of fields`

@@ -175,7 +175,14 @@ describe('values of modules', () => {
 
   it('cannot go where no payload is taken, and the reason is told', async () => {
     const [modules, { to }] = [await moduleSource('tree'), await fakeTarget(() => versionRefusal)]
-    const passage = { from: modules, to, db: 0, route: new PayloadRoute(modules, to), stopped: going }
+    const passage = {
+      from: modules,
+      to,
+      db: 0,
+      route: new PayloadRoute(modules, to),
+      stopped: going,
+      placeOf: (key: Buffer) => key,
+    }
     passage.route.learn(Buffer.from([0]), 'ERR DUMP payload version or checksum are wrong')
     expect(await writeValues(modules, to, 0, await readTyped(passage, [key('m')]))).toEqual([
       'values of type tree can only be copied by DUMP, which the source does not take: ERR DUMP payload version or checksum are wrong',
@@ -196,7 +203,7 @@ describe('by type', () => {
   })
 
   const read = (names: readonly string[], stopped = going, reading = from): Promise<Payload[]> =>
-    readTyped({ from: reading, to, db: 0, route: new PayloadRoute(reading, to), stopped }, names.map(key))
+    readTyped({ from: reading, to, db: 0, route: new PayloadRoute(reading, to), stopped, placeOf: (key) => key }, names.map(key))
   const temporary = async (): Promise<Buffer[]> => (await target.client().keysBuffer('*')).filter(isTemporaryKey)
 
   it('a long value that is refused leaves the old one as it was, and nothing else', async () => {

@@ -2,6 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { CopyOptions } from '../../../src/cli/local-work.ts'
+import { copyRulesSchema } from '../../../src/config/copy-rules-schema.ts'
 import { type CliSetting, runCli, startControl, type TestControl } from '../../support/cli.ts'
 import { failedKey } from '../../support/fake-operations.ts'
 
@@ -375,6 +377,8 @@ describe('what is done without a running Ferry', () => {
       {
         source: 'redis://a',
         target: 'redis://b',
+        endpoints: null,
+        rules: copyRulesSchema.parse({}),
         json: true,
         keysPerSecondMax: 5,
         sweep: true,
@@ -411,6 +415,46 @@ describe('what is done without a running Ferry', () => {
   ])('copy %s makes no sense', async (flags) => {
     expect(await ferry(`copy --target redis://b ${flags}`, { env: { SOURCE_REDIS_URL: 'redis://a' } })).toMatchObject({
       status: 2,
+    })
+  })
+
+  test('what copy does with keys comes from flags, and from a file where no flag says so', async () => {
+    const file = join(folder, 'copy.yaml')
+    writeFileSync(
+      file,
+      JSON.stringify({
+        source: { url: 'redis://a', username: 'ferry', password: 'secret' },
+        target: { url: 'redis://b' },
+        copy: { onConflict: 'skip', filter: { include: ['x:*'], ttlMsMin: 5 }, rename: [{ from: 'x:', to: 'y:' }] },
+      }),
+    )
+    const asked: CopyOptions[] = []
+    const copy = async (options: CopyOptions) => asked.push(options) - 1
+    const flags = '--on-conflict merge --merge-strings source --include a* --include b* --type hash --database 0 --database 3'
+    expect((await ferry(`copy -c ${file} --target redis://c ${flags} --expiry with`, { work: { copy } })).status).toBe(0)
+    expect(asked[0]?.endpoints).toMatchObject({ source: { username: 'ferry', password: 'secret' }, target: { host: 'c' } })
+    expect(asked[0]?.rules).toEqual({
+      onConflict: 'merge',
+      merge: { strings: 'source' },
+      filter: {
+        include: ['a*', 'b*'],
+        exclude: [],
+        types: ['hash'],
+        databases: [0, 3],
+        sizeBytesMin: 0,
+        sizeBytesMax: 0,
+        ttlMsMin: 5,
+        ttlMsMax: 0,
+        expiry: 'with',
+      },
+      rename: [{ from: 'x:', to: 'y:' }],
+    })
+    const sides = '--source redis://a --target redis://b'
+    for (const wrong of ['--rename x', '--rename =x', '--on-conflict overwrite', '--size-bytes-min 5 --size-bytes-max 4'])
+      expect((await ferry(`copy ${sides} ${wrong}`)).status, wrong).toBe(2)
+    expect(await ferry(`copy ${sides} --rename a=b --rename a=c`)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('expected each prefix once'),
     })
   })
 

@@ -47,6 +47,7 @@ async function copy(_db: number, keys: readonly Buffer[]): Promise<CopyOutcome> 
     failed: [],
     absent: [],
     passedOver: 0,
+    skipped: [],
     unknown: [],
     lost: null,
   }
