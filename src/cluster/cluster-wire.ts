@@ -241,6 +241,12 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
     return true
   }
 
+  survives(error: Error): boolean {
+    if (this.options.singly || this.#closed) return true
+    this.broken(error)
+    return false
+  }
+
   broken(error: Error): void {
     if (this.#closed) return
     this.destroy()

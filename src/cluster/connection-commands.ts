@@ -31,6 +31,7 @@ const silent = {
   deliver: () => undefined,
   redirected: () => false,
   splitOff: () => false,
+  survives: () => true,
   broken: () => undefined,
 }
 
@@ -53,6 +54,7 @@ export class ConnectionCommands {
     const subscribe: Handler = (args, frame, spec) => this.#subscribe(spec, args, frame)
     const ok: Handler = () => this.#wire.answer(replies.ok)
     return [
+      ['ping', (_, frame) => this.#ping(frame)],
       ['hello', (args) => this.#hello(args)],
       ['select', (args) => this.#select(args)],
       ['auth', (args, frame) => this.#auth(args, frame)],
@@ -77,6 +79,12 @@ export class ConnectionCommands {
     return this.#everyTells && echoes.test(push.toString('latin1', 0, 64))
   }
 
+  /** Behind everything that any of the servers has told by then. */
+  #ping(frame: Buffer): void {
+    if (this.#wire.stateful) this.#sender.every(frame, firstOf)
+    else this.#sender.toHome(frame)
+  }
+
   #hello(args: ArgView): void {
     const protocol = args.argc > 1 ? argInteger(args, 1) : this.#protocol
     if (protocol !== 2 && protocol !== 3) {
@@ -85,9 +93,7 @@ export class ConnectionCommands {
     }
     this.#protocol = protocol
     this.#sender.context = contextOf(protocol, this.#db)
-    // Behind everything that any of them has told.
-    if (this.#wire.stateful) this.#sender.every(hello, firstOf)
-    else this.#sender.toHome(hello)
+    this.#ping(hello)
   }
 
   #select(args: ArgView): void {

@@ -7,6 +7,7 @@ import type { Part, PartOwner, Refusal } from './part.ts'
 export interface MergeOwner {
   merged(place: Place, reply: Buffer): void
   redirected(part: Part, to: Refusal): boolean
+  survives(error: Error): boolean
   broken(error: Error): void
 }
 
@@ -37,6 +38,10 @@ export class Merged extends Place implements PartOwner {
   /** Its parts are one command each. */
   splitOff(): boolean {
     return false
+  }
+
+  survives(error: Error): boolean {
+    return this.#owner.survives(error)
   }
 
   broken(error: Error): void {

@@ -15,6 +15,8 @@ export interface PartOwner {
   redirected(part: Part, to: Refusal): boolean
   /** As `redirected`, for the command at `index` alone, which then stands ahead of those behind it. */
   splitOff(part: Part, index: number, to: Refusal): boolean
+  /** A reply never comes: false where that is the end of all of it. */
+  survives(error: Error): boolean
   /** Some bytes of a reply are out, and the rest never comes. */
   broken(error: Error): void
 }
@@ -110,6 +112,7 @@ export class Part extends Place implements Waiter {
       this.#owner.broken(new Error(lane.lastError ?? 'a server was lost in the middle of a reply'))
       return
     }
+    if (!this.#owner.survives(new Error(lane.lastError ?? 'a server was lost'))) return
     this.#pieces = []
     this.#scanner = null
     const marker = lostReply(lane.lastError ?? 'connection closed')

@@ -35,10 +35,12 @@ class SideBehind {
 interface SidesUser {
   readonly layouts: { source: unknown; target: unknown }
   /** Some server of a side lost data, or may have. */
-  lostData(side: Side, runId: string, reason: string): void
+  lostData(side: Side, runId: string, reason: string, restarted: boolean): void
 }
 
 export interface SidesBehind extends Readonly<Record<Side, SideBehind>> {
+  /** Both addresses with the way to get there. */
+  readonly endpoints: Readonly<Record<Side, Endpoint>>
   stop(): void
 }
 
@@ -48,6 +50,7 @@ export function sidesBehind(endpoints: Readonly<Record<Side, Endpoint>>, turn: T
   return {
     source,
     target,
+    endpoints: { source: source.endpoint, target: target.endpoint },
     stop: () => {
       source.stop()
       target.stop()
@@ -59,6 +62,7 @@ export function attach(behind: SidesBehind, user: SidesUser): void {
   for (const side of sides) {
     const { topology } = behind[side]
     user.layouts[side] = topology
-    if (topology !== null) topology.lostData = (reason) => user.lostData(side, topology.identity ?? '', reason)
+    if (topology !== null)
+      topology.lostData = (reason, restarted) => user.lostData(side, topology.identity ?? '', reason, restarted)
   }
 }

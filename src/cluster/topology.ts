@@ -36,8 +36,8 @@ export class Topology {
   map: SlotMap | null = null
   /** Stands for the data of all servers, 40 hex digits: another one means that some of it may be lost. Null until it is known. */
   identity: string | null = null
-  /** Told with the reason when `identity` changed. */
-  lostData: (reason: string) => void = () => undefined
+  /** Told with the reason when `identity` changed. `restarted`: a server may have come back with nothing at all. */
+  lostData: (reason: string, restarted: boolean) => void = () => undefined
   lastError = 'the cluster was not asked yet'
   /** How many databases it has: 1 for all but newer Valkey servers that were told so. */
   databases = 1
@@ -237,19 +237,19 @@ export class Topology {
         }
         const known = this.#runIds.get(id)
         this.#runIds.set(id, runId)
-        if (known !== undefined && known !== runId) this.#identify(`${host}:${port} was restarted`)
+        if (known !== undefined && known !== runId) this.#identify(`${host}:${port} was restarted`, true)
       }),
     )
     if (!first) return
     const [owner] = map.owners
     if (owner !== undefined) this.databases = await databasesOf(await this.#clientAt(owner.host, owner.port))
-    this.#identify(null)
+    this.#identify(null, false)
   }
 
-  #identify(reason: string | null): void {
+  #identify(reason: string | null, restarted: boolean): void {
     const starts = [...this.#runIds].map(([id, runId]) => `${id} ${runId}`).sort()
     this.identity = createHash('sha1').update(starts.join('\n')).digest('hex')
-    if (reason !== null) this.lostData(reason)
+    if (reason !== null) this.lostData(reason, restarted)
   }
 
   #adopt(map: SlotMap): void {
@@ -261,7 +261,7 @@ export class Topology {
       if (moved.length > 0) this.version++
       for (const slot of moved) this.#movedWith[slot] = this.version
       if (moved.length > 0) for (const listener of this.#listeners) listener.mapChanged(map)
-      if (failedOver) this.#identify('a replica took the place of its primary')
+      if (failedOver) this.#identify('a replica took the place of its primary', false)
     }
     this.#wake()
   }

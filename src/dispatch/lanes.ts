@@ -209,22 +209,23 @@ export class Lanes implements LaneOwner {
     const known = this.#runIds[side]
     if (runId === null || runId === known) return
     this.#runIds[side] = runId
-    if (known !== null) this.#distrust(side, 'was restarted')
+    if (known !== null) this.#distrust(side, 'was restarted', true)
     this.startSeen(this.#runIds)
   }
 
   /** One of the servers behind a side lost what it had, or may have; the lanes to the others stayed up. */
-  lostData(side: Side, runId: string, reason: string): void {
+  lostData(side: Side, runId: string, reason: string, restarted: boolean): void {
     this.#runIds[side] = runId
-    this.#distrust(side, `lost data: ${reason}`)
+    this.#distrust(side, `lost data: ${reason}`, restarted)
     this.startSeen(this.#runIds)
   }
 
-  #distrust(side: Side, what: string): void {
+  /** A replica that takes over lacks the last moment at most: what it does not have was most likely deleted, and is not brought back. */
+  #distrust(side: Side, what: string, restarted: boolean): void {
     const core = this.#core
     if (!core?.traffic.mirrored) return
     this.#events.record('side', `${side} ${what}`, { data: { authority: core.traffic.authority } })
-    core.journal.distrust(side)
+    if (restarted) core.journal.distrust(side)
     core.doubtAll(`${side} ${what} and may have lost data`, side === core.traffic.authority)
   }
 

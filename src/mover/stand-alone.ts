@@ -80,12 +80,7 @@ export async function standAlone(
     limits: limitDefaults,
   })
   const behind = sidesBehind(endpoints, turn)
-  const lanes = new Lanes(
-    { source: behind.source.endpoint, target: behind.target.endpoint },
-    turn,
-    events,
-    limitDefaults.followerTimeoutMs,
-  )
+  const lanes = new Lanes(behind.endpoints, turn, events, limitDefaults.followerTimeoutMs)
   const plain = rules === null || isPlain(rules)
   const copyId = plain ? newCopyId() : copyIdOf(store, endpoints.target.redacted, rules)
   const ruled = plain ? null : new RuledCopy(rules, copyId)

@@ -93,7 +93,7 @@ export class Comparison {
     const types = await this.#pair.source.perKey([typeVerb], keys)
     const strings: Buffer[] = []
     const others: Buffer[] = []
-    keys.forEach((key, index) => (String(types[index]) === 'string' ? strings : others).push(key))
+    for (const [index, key] of keys.entries()) (String(types[index]) === 'string' ? strings : others).push(key)
     return { strings, others }
   }
 

@@ -72,7 +72,6 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
   const record = loadMigration(store) ?? firstRecord(config)
   const turn = new Turn()
   const behind = sidesBehind({ source: endpointOf(config.source), target: endpointOf(config.target) }, turn)
-  const endpoints = { source: behind.source.endpoint, target: behind.target.endpoint }
   const board = new OrderBoard()
   const events = new EventLog({
     restored: [...store.loadEvents(0, eventsKept)],
@@ -91,7 +90,7 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
   core.effects = isSafe('effects')
   core.journal.remembers = isSafe('journal')
   turn.onTurn = (tookMs) => core.latencies.added.record(tookMs * 1000)
-  const lanes = new Lanes(endpoints, turn, events, config.limits.followerTimeoutMs)
+  const lanes = new Lanes(behind.endpoints, turn, events, config.limits.followerTimeoutMs)
   rememberStarts(lanes, store)
   attach(behind, lanes)
   const intents = intentsOf(config.state, core, lanes, store)
@@ -134,7 +133,7 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
     scripts,
     job,
     healer: new Healer(core, lanes, copier, store, job.standstill, config.errorQueue.payloadBytesMax),
-    expiries: new ExpiryWatch(core, endpoints),
+    expiries: new ExpiryWatch(core, behind.endpoints),
     beside: new BesideKeysWatch(endpoints),
     migration: new Migration(core, lanes, job, new Flip(core, lanes, copier, job.functions), store, record),
     sessions,

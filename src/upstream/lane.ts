@@ -92,6 +92,8 @@ export class Lane implements Flushable, ReplyLane {
   #attempt = 0
   #closed = false
   #whileBusy = false
+  /** Not one that somebody has for a state of its own. */
+  #shared = true
   #timer: NodeJS.Timeout | null = null
 
   constructor(side: Side, endpoint: Endpoint, credentials: Credentials, turn: Turn, owner: LaneOwner) {
@@ -106,6 +108,7 @@ export class Lane implements Flushable, ReplyLane {
   sibling(owner: LaneOwner): Lane {
     const lane = new Lane(this.side, this.endpoint, this.#credentials, this.#turn, owner)
     lane.opened = this.opened
+    lane.#shared = false
     return lane
   }
 
@@ -152,6 +155,7 @@ export class Lane implements Flushable, ReplyLane {
       {
         credentials: this.#credentials,
         whileBusy: this.#whileBusy,
+        singly: this.#shared,
         reordered: (frame, context) => this.#owner.laneReordered?.(this, frame, contextDb(context)),
       },
       () => this.#shakeHands(socket),

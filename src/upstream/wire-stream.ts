@@ -12,8 +12,10 @@ class WireStream extends Duplex {
   constructor(endpoint: Endpoint, dial: Dial, connected: () => void) {
     super()
     const { username, password } = endpoint
-    this.#wire = dial({ credentials: { username, password }, whileBusy: false, reordered: () => undefined }, connected, (chunk) =>
-      this.push(chunk),
+    this.#wire = dial(
+      { credentials: { username, password }, whileBusy: false, singly: true, reordered: () => undefined },
+      connected,
+      (chunk) => this.push(chunk),
     )
     this.#wire.on('error', (error) => this.destroy(error))
     this.#wire.on('close', () => this.destroy())

@@ -33,6 +33,8 @@ export interface DialOptions {
   readonly credentials: Credentials
   /** A server that is busy with a script is good enough. */
   readonly whileBusy: boolean
+  /** Whether one server of several may be lost without the others: for lanes that nobody keeps state on, and whose waiters need no more than `lost`. */
+  readonly singly: boolean
   /** A command was run later than others that were sent behind it; told before it is answered. */
   readonly reordered: (frame: Buffer, context: number) => void
 }

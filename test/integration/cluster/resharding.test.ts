@@ -114,6 +114,7 @@ describe(`slots on their way (seed ${seed})`, () => {
       {
         credentials: { username: null, password: null },
         whileBusy: false,
+        singly: true,
         reordered: (frame) => reordered.push(String(frame)),
       },
       opened.resolve,
