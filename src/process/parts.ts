@@ -100,10 +100,8 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
   const writes = new WritePath(core, lanes, scripts)
   const sessions = new Map<number, Session>()
   const trackings = new TrackingRegistry()
-  core.flipListeners.push(trackings)
   const subscribers = new Subscribers(core)
-  core.flipListeners.push(subscribers)
-  core.flipListeners.push({ prepare: async () => undefined, flipped: () => store.decideFailed() })
+  core.flipListeners.push(trackings, subscribers, { prepare: async () => undefined, flipped: () => store.decideFailed() })
   const shared: SessionContext = {
     core,
     lanes,
@@ -134,7 +132,7 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
     job,
     healer: new Healer(core, lanes, copier, store, job.standstill, config.errorQueue.payloadBytesMax),
     expiries: new ExpiryWatch(core, behind.endpoints),
-    beside: new BesideKeysWatch(endpoints),
+    beside: new BesideKeysWatch(behind.endpoints),
     migration: new Migration(core, lanes, job, new Flip(core, lanes, copier, job.functions), store, record),
     sessions,
     server: new ProxyServer(shared, config.limits.clientsMax),
