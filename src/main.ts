@@ -55,7 +55,7 @@ export async function startFerry(config: Config): Promise<Ferry> {
     closed = 'stopping'
     await server.drain(drainMs)
     await app.close()
-    verifications.stop()
+    await verifications.stop()
     stopDatadog()
     // Whoever goes on copying would never let it settle.
     migration.suspend()

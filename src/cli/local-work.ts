@@ -1,5 +1,6 @@
 /** What the command line does itself instead of asking a running Ferry. The entry point supplies it, each part loaded only when used. */
 import type { Config } from '../config/schema.ts'
+import type { VerifyReport } from '../control/schemas.ts'
 import type { CopyView } from '../mover/copy-view.ts'
 import type { LiveOptions } from '../mover/live-copy.ts'
 import type { CopyRules } from '../routing/copy-rules.ts'
@@ -30,10 +31,20 @@ export interface CopyOptions {
 export interface DirectVerifyOptions {
   readonly source: string
   readonly target: string
-  readonly json: boolean
   readonly repair: boolean
   readonly ttlToleranceMs: number | undefined
   readonly rounds: number | undefined
+  readonly settleMs: number | undefined
+  readonly samplePercent: number | undefined
+  readonly sampleKeys: number | undefined
+  /** 0 or undefined = unlimited. */
+  readonly keysPerSecondMax: number | undefined
+  /** SQLite file that keeps the place; null = none. */
+  readonly state: string | null
+  readonly resume: boolean
+  readonly signal: AbortSignal
+  /** Many times per second. */
+  readonly onProgress: ((report: VerifyReport) => void) | undefined
 }
 
 export interface DemoOptions {
@@ -48,10 +59,11 @@ export interface RunningFerry {
   stop(): Promise<void>
 }
 
-/** Each but `serve` resolves to the exit status. */
+/** `copy` and `demo` resolve to the exit status. */
 export interface LocalWork {
   serve(config: Config): Promise<RunningFerry>
   copy(options: CopyOptions, view: CopyView): Promise<number>
-  verify(options: DirectVerifyOptions): Promise<number>
+  /** Throws FerryError where it does not reach its end. */
+  verify(options: DirectVerifyOptions): Promise<VerifyReport>
   demo(options: DemoOptions): Promise<number>
 }

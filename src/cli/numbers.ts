@@ -25,6 +25,13 @@ export function percentage(text: string): number {
   return value
 }
 
+/** Above 0, up to 100, with or without the sign. */
+export function sharePercent(text: string): number {
+  const value = Number(text.replace(/%$/, ''))
+  if (!(value > 0 && value <= 100)) throw new InvalidArgumentError('expected a share above 0%, up to 100%.')
+  return value
+}
+
 /** Up to an hour; may be a fraction. */
 export function seconds(text: string): number {
   const value = Number(text)

@@ -10,7 +10,7 @@ export function statusText(status: StatusDocument, io: Io): string {
   const row = (name: string, text: string): string => `${paint('dim', name.padEnd(9))} ${text}`
   const { journal, verification } = status
   const strategy = status.strategy === null ? '' : ` (${status.strategy})`
-  const verdict = verification.at === null ? 'never' : `${verification.at}: ${count(verification.differences ?? 0)} differences`
+  const verdict = verificationText(verification)
   return [
     `${paint('bold', `Ferry ${status.version}`)}  ${paint('cyan', status.phase)}, ${status.state.replace('_', ' ')}${strategy}, authority ${status.authority}, up ${duration(status.uptimeSeconds)}`,
     row('reads', readsText(status)),
@@ -40,6 +40,13 @@ function besideText({ functions, users, settings }: BesideKeys): string {
   const text = (what: string, { differing }: BesideKeys['users']): string =>
     `${differing === null ? 'unknown' : count(differing)} ${what}`
   return `${text('function libraries', functions)} (copied), ${text('ACL users', users)} and ${text('settings', settings)} (\`ferry settings\` will) differ`
+}
+
+function verificationText({ at, differences, ageSeconds, maxAgeSeconds }: StatusDocument['verification']): string {
+  const limit = maxAgeSeconds === null ? '' : `, wanted within ${duration(maxAgeSeconds)}`
+  if (at === null) return `never${limit}`
+  const age = ageSeconds === null ? 'out of date' : `began ${duration(ageSeconds)} ago`
+  return `${at}: ${count(differences ?? 0)} differences, ${age}${limit}`
 }
 
 /** One line with what a reader of a log wants to see change. */

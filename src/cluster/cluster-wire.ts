@@ -53,6 +53,8 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
   #home: NodeLink | null = null
   #map: SlotMap | null = null
   #connected = false
+  /** Written before it was connected. */
+  readonly #early: Buffer[] = []
   #closed = false
   #paused = false
   #choked = false
@@ -73,6 +75,7 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
 
   get writableLength(): number {
     let bytes = this.#rerouting.heldBytes
+    for (const { length } of this.#early) bytes += length
     for (const link of this.#links.values()) bytes += link.lane.bufferedBytes + link.waitingBytes
     return bytes
   }
@@ -90,8 +93,14 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
   write(bytes: Buffer): void {
     if (this.#closed) return
     this.bytesWritten += bytes.length
+    const own = bytes.length > copiedBytesMax ? bytes : Buffer.from(bytes)
+    if (this.#connected) this.#read(own)
+    else this.#early.push(own)
+  }
+
+  #read(bytes: Buffer): void {
     const reader = this.#reader
-    reader.push(bytes.length > copiedBytesMax ? bytes : Buffer.from(bytes))
+    reader.push(bytes)
     for (;;) {
       const found = reader.next()
       if (found === Found.frame) {
@@ -263,6 +272,7 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
     if (this.#connected) return
     this.#connected = true
     this.#home = link
+    for (const bytes of this.#early.splice(0)) this.#read(bytes)
     this.#ends.connected()
   }
 

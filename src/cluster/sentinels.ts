@@ -107,6 +107,8 @@ class SentinelWire implements Wire {
   #onError: (error: Error) => void = () => undefined
   #onClose: () => void = () => undefined
   #destroyed = false
+  /** Written before it was known where to. */
+  readonly #early: Buffer[] = []
 
   constructor(connected: () => void, take: (chunk: Buffer) => void, closed: (wire: SentinelWire) => void) {
     this.#connected = connected
@@ -127,6 +129,7 @@ class SentinelWire implements Wire {
     socket.on('error', (error) => this.#onError(error))
     socket.on('close', () => this.#onClose())
     this.#socket = socket
+    for (const bytes of this.#early.splice(0)) socket.write(bytes)
   }
 
   /** There is another primary: this wire ends, and its owner opens one to that. */
@@ -136,8 +139,9 @@ class SentinelWire implements Wire {
     else this.#onError(new Error('the Sentinels name another primary'))
   }
 
-  write(bytes: Buffer): unknown {
-    return this.#socket?.write(bytes)
+  write(bytes: Buffer): void {
+    if (this.#socket === null) this.#early.push(Buffer.from(bytes))
+    else this.#socket.write(bytes)
   }
 
   cork(): void {

@@ -161,6 +161,20 @@ const scripts = z.strictObject({
     }),
 })
 
+const gates = z.strictObject({
+  verificationMaxAgeMs: z
+    .number()
+    .int()
+    .min(0)
+    .max(2_678_400_000)
+    .default(0)
+    .meta({
+      description:
+        'Cut-over, completion and a ramp of what is wholly copied want a verification of every key, without a difference, that began no longer ago. 0 = none is wanted.',
+      examples: [3_600_000],
+    }),
+})
+
 const datadog = z.strictObject({
   enabled: z.boolean().default(false).meta({ description: 'Send the metrics to a Datadog agent every 10 s.' }),
   host: text.default('127.0.0.1'),
@@ -225,6 +239,7 @@ export const configSchema = z
     }),
     errorQueue: errorQueue.prefault({}).meta({ description: 'Keys that could not be copied; `ferry errors` works on them.' }),
     scripts: scripts.prefault({}).meta({ description: 'How scripts and functions are carried.' }),
+    gates: gates.prefault({}).meta({ description: 'What holds a step back until it is done.' }),
     limits: limits.prefault({}).meta({ description: 'Bounds; the defaults are those of Redis where it has one.' }),
     allowCommands: z
       .array(text)

@@ -49,6 +49,8 @@ export interface Operations {
 
   verify(request: VerifyRequest): Promise<VerifyReport>
   verification(id: string): VerifyReport | null
+  /** Resolves when it has stopped; what it found so far. Null: there is none of this id. */
+  stopVerification(id: string): Promise<VerifyReport | null>
 
   divergence(): { total: number; byFamily: Record<string, number>; recent: EventDocument[] }
 

@@ -142,7 +142,22 @@ export const statusDocument = z.strictObject({
   clientErrorsTotal: count.meta({ description: "Ferry's own error replies." }),
   divergencesTotal: count,
   holdWaitMaxMs: z.number().nonnegative(),
-  verification: z.strictObject({ at: z.string().nullable(), differences: count.nullable() }),
+  verification: z
+    .strictObject({
+      at: z.string().nullable().meta({ description: 'When the last one of every key ended.' }),
+      differences: count.nullable().meta({ description: 'What it left.' }),
+      ageSeconds: z
+        .number()
+        .nonnegative()
+        .nullable()
+        .meta({ description: 'Since it began; null = there is none, or what it said may not hold any more.' }),
+      maxAgeSeconds: z
+        .number()
+        .nonnegative()
+        .nullable()
+        .meta({ description: 'An older one holds back the steps to the target (gates.verificationMaxAgeMs); null = no gate.' }),
+    })
+    .meta({ description: 'Of every key; a sample does not count.' }),
   blockers: z.array(z.string()).meta({ description: 'What stands in the way of the next step; empty = free to go on.' }),
   nextSteps: z.array(z.string()),
   uptimeSeconds: z.number().nonnegative(),
@@ -245,30 +260,66 @@ export const difference = z.strictObject({
   db: count,
   keyBase64: z.string(),
   key: z.string(),
+  type: z.string().meta({ description: 'Of the source, or of the side that has the key.' }),
   kind: z
     .enum(['missing', 'extra', 'type', 'value', 'ttl'])
     .meta({ description: 'missing/extra: on the target, seen from the source.' }),
   detail: z.string(),
 })
 
-export const verifyRequest = z.strictObject({
-  repair: z.boolean().optional(),
-  ttlToleranceMs: z.number().int().min(0).max(3_600_000).optional(),
-  rounds: z.number().int().min(1).max(20).optional(),
-})
+export const verifyRequest = z
+  .strictObject({
+    repair: z.boolean().optional(),
+    ttlToleranceMs: z.number().int().min(0).max(3_600_000).optional(),
+    rounds: z.number().int().min(1).max(20).optional().meta({ description: 'The first one reads everything.' }),
+    settleMs: z.number().int().min(0).max(600_000).optional().meta({ description: 'Waited before each round but the first.' }),
+    samplePercent: z.number().gt(0).max(100).optional().meta({ description: 'Of the keys, by their names; absent: all.' }),
+    sampleKeys: z
+      .number()
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .optional()
+      .meta({ description: 'About so many keys, drawn by the servers, in place of a share.' }),
+    keysPerSecondMax: z.number().int().min(0).max(100_000_000).optional().meta({ description: '0 = unlimited' }),
+    resume: z.boolean().optional().meta({ description: 'Go on where an earlier one was interrupted; else it is forgotten.' }),
+  })
+  .refine(
+    ({ samplePercent, sampleKeys }) => samplePercent === undefined || sampleKeys === undefined,
+    'expected one kind of sample',
+  )
+  .refine(({ resume, sampleKeys }) => !resume || sampleKeys === undefined, 'keys that are drawn cannot be resumed')
+
+const foundByKind = z.strictObject({ missing: count, extra: count, type: count, value: count, ttl: count })
 
 export const verifyReport = z.strictObject({
   id: z.string(),
   state: z.enum(['running', 'done', 'failed']),
-  startedAt: z.string(),
+  stage: z
+    .enum(['source', 'target', 'settling', 'repairing', 'ended'])
+    .meta({ description: 'source, target: whose keys are being read.' }),
+  scope: z.enum(['full', 'sample']),
+  startedAt: z.string().meta({ description: 'Of the one that was resumed, where one was.' }),
   finishedAt: z.string().nullable(),
+  resumed: z.string().nullable().meta({ description: 'Where it went on, or why it did not; null = not asked for.' }),
+  keysTotal: count.meta({ description: 'Of both sides together when it began; an estimate while traffic runs.' }),
+  keysScanned: count.meta({ description: 'Seen so far; a key of both sides counts twice.' }),
   keysCompared: count,
   keysPerSecond: z.number().nonnegative(),
   differences: count.meta({ description: 'type + value differences' }),
+  typeDifferences: count,
   missing: count,
   extra: count,
   ttlDifferences: count,
   repaired: count,
+  types: z.array(z.strictObject({ type: z.string(), keysCompared: count, found: foundByKind })),
+  patterns: z
+    .array(z.strictObject({ pattern: z.string(), type: z.string(), found: foundByKind, examples: z.array(z.string()) }))
+    .meta({ description: 'What differs by names, in which * stands for numbers and identifiers: the hundred most frequent.' }),
+  patternKeysLeftOut: count.meta({ description: 'Keys that differ and are in none of these patterns.' }),
+  looks: z
+    .strictObject({ bytes: count, payload: count, digest: count, value: count })
+    .meta({ description: 'How many keys were decided about by their bytes, payloads, digests of payloads, and meaning.' }),
   samples: z.array(difference).meta({ description: 'The first hundred.' }),
   error: z.string().nullable(),
 })

@@ -13,6 +13,16 @@ export interface Situation {
   readonly targetUp: boolean
   readonly moverRunning: boolean
   readonly paused: boolean
+  readonly verification: {
+    /** 0 = verifications hold nothing back. */
+    readonly maxAgeMs: number
+    /** Since it began; null = there is none that counts. */
+    readonly ageMs: number | null
+    /** What it left. */
+    readonly differences: number
+    /** There is one, but much was in doubt since. */
+    readonly outdated: boolean
+  }
 }
 
 export type Step = 'start' | 'ramp' | 'cutover' | 'complete'
@@ -38,14 +48,32 @@ export function blockersOf(step: Step, now: Situation): string[] {
   if (now.paused) blockers.push('the migration is paused: resume it first')
   if (!now.targetUp) blockers.push('the target is not reachable')
   if (!now.sourceUp && step !== 'complete') blockers.push('the source is not reachable')
+  const unverified = verificationProblem(now)
+  // A canary reads what it has just copied, long before everything could be verified.
+  if (step === 'ramp' && now.covered && unverified !== null) blockers.push(unverified)
   if (step === 'start' || step === 'ramp') return blockers
   if (now.resyncReason !== null) blockers.push(`the whole data set has to be copied again: ${now.resyncReason}`)
   else if (!now.covered) blockers.push('not every key is copied yet: start the mover and let it finish')
   if (now.failedKeys > 0) blockers.push(`${now.failedKeys} keys could not be copied: see \`ferry errors list\`, then replay them`)
   if (now.functionProblem !== null) blockers.push(`functions may not be the same on both sides: ${now.functionProblem}`)
   if (now.dirtyKeys > flipDirtyKeysMax) blockers.push(`${now.dirtyKeys} keys are waiting to be healed`)
+  // A source that is gone for good cannot be compared with any more.
+  if (unverified !== null && (step !== 'complete' || now.sourceUp)) blockers.push(unverified)
   return blockers
 }
+
+function verificationProblem({ verification }: Situation): string | null {
+  const { maxAgeMs, ageMs, differences, outdated } = verification
+  if (maxAgeMs === 0) return null
+  const limit = `gates.verificationMaxAgeMs allows ${secondsOf(maxAgeMs)} s`
+  if (outdated) return `more than single keys were in doubt since the last verification began: run \`ferry verify\` (${limit})`
+  if (ageMs === null) return `the two sides were never verified in full: run \`ferry verify\` (${limit})`
+  if (differences > 0) return `the last verification left ${differences} differences: run \`ferry verify --repair\``
+  if (ageMs <= maxAgeMs) return null
+  return `the last verification began ${secondsOf(ageMs)} s ago, ${limit}: run \`ferry verify\``
+}
+
+const secondsOf = (ms: number): string => String(Math.round(ms / 100) / 10)
 
 export function nextStepsOf(now: Situation): string[] {
   switch (now.phase) {

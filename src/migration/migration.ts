@@ -26,6 +26,12 @@ export interface StepAnswer {
   readonly steps: string[]
 }
 
+/** What holds a step back where the configuration asks for it. */
+export interface Gates {
+  /** 0 = none. */
+  readonly verificationMaxAgeMs: number
+}
+
 const recopyTickMs = 100
 /** A copy that ended in doubt is begun again after so long, and each time after twice as long. */
 const recopyWaitMinMs = 500
@@ -38,6 +44,7 @@ export class Migration {
   readonly #job: MoverJob
   readonly #flip: Flip
   readonly #store: Store
+  readonly #gates: Gates
   #busy: Promise<unknown> = Promise.resolve()
   #timer: NodeJS.Timeout | null = null
   #doubtsAtStart = 0
@@ -45,13 +52,14 @@ export class Migration {
   /** Turn clock. */
   #recopyAtMs = 0
 
-  constructor(core: Core, lanes: Lanes, job: MoverJob, flip: Flip, store: Store, record: MigrationRecord) {
+  constructor(core: Core, lanes: Lanes, job: MoverJob, flip: Flip, store: Store, record: MigrationRecord, gates: Gates) {
     this.#core = core
     this.#lanes = lanes
     this.#job = job
     this.#flip = flip
     this.#store = store
     this.record = record
+    this.#gates = gates
   }
 
   /**
@@ -97,6 +105,19 @@ export class Migration {
       targetUp: this.#lanes.lane('target').up,
       moverRunning: this.#job.state === 'running',
       paused: this.record.state === 'paused',
+      verification: this.verification(),
+    }
+  }
+
+  /** The last one of every key, where what it said may still hold. */
+  verification(): Situation['verification'] {
+    const { verifiedFrom, verifiedDifferences, unsureAt } = this.record
+    const holds = verifiedFrom !== null && (unsureAt === null || unsureAt < verifiedFrom)
+    return {
+      maxAgeMs: this.#gates.verificationMaxAgeMs,
+      ageMs: holds ? Math.max(0, Date.now() - Date.parse(verifiedFrom)) : null,
+      differences: verifiedDifferences ?? 0,
+      outdated: verifiedFrom !== null && !holds,
     }
   }
 
@@ -119,11 +140,14 @@ export class Migration {
     const copies = slots > this.#core.traffic.coveredSlots
     const steps = [`reads of ${percent} % of the key space go to the target`]
     if (copies) steps.unshift(`copy the first ${percent} % of the key space; reads follow when it is there`)
-    return this.#step('ramp', request, steps, async () => {
+    const go = async (): Promise<void> => {
       this.record.state = 'running'
       this.#enter('canary', { readMode: 'ratio', readPercentage: percent })
       if (copies && this.#job.state !== 'running') this.startCopy(slots)
-    })
+    }
+    // Fewer reads of the target need no proof of what is there.
+    const down = this.record.readMode === 'ratio' && percent <= this.record.readPercentage
+    return this.#step('ramp', request, steps, go, down)
   }
 
   cutover(request: StepRequest): Promise<StepAnswer> {
@@ -260,8 +284,10 @@ export class Migration {
     this.#save()
   }
 
-  verified(differences: number): void {
+  /** Of every key. What a verification says is as old as its beginning, `from` (ISO 8601, UTC). */
+  verified(differences: number, from: string): void {
     this.record.verifiedAt = new Date().toISOString()
+    this.record.verifiedFrom = from
     this.record.verifiedDifferences = differences
     this.#save()
   }
@@ -349,11 +375,13 @@ export class Migration {
     if (before !== phase) this.#core.events.record('phase', `phase ${before} → ${phase}`, { data: { from: before, to: phase } })
   }
 
-  #step(step: Step, request: StepRequest, steps: string[], go: () => Promise<void>): Promise<StepAnswer> {
+  #step(step: Step, request: StepRequest, steps: string[], go: () => Promise<void>, ungated = false): Promise<StepAnswer> {
     return this.#alone(async () => {
       this.#expect(request)
       const wrong = wrongPhase(step, this.record.phase)
-      const blockers = [...(wrong === null ? [] : [wrong]), ...blockersOf(step, this.situation())]
+      const now = this.situation()
+      const situation = ungated ? { ...now, verification: { ...now.verification, maxAgeMs: 0 } } : now
+      const blockers = [...(wrong === null ? [] : [wrong]), ...blockersOf(step, situation)]
       if (request.dryRun) return { applied: false, blockers, steps }
       if (wrong !== null) throw new FerryError('phase-conflict', wrong, { details: blockers })
       if (blockers.length > 0) throw new FerryError('blocked', `${step} is held back`, { details: blockers })
@@ -404,6 +432,7 @@ export class Migration {
   #save(): void {
     this.record.coveredSlots = this.#core.traffic.coveredSlots
     this.record.resyncReason = this.#core.journal.resyncReason
+    if (this.record.resyncReason !== null || !this.#core.traffic.covered) this.record.unsureAt = new Date().toISOString()
     saveMigration(this.#store, this.record)
   }
 }

@@ -18,6 +18,10 @@ const schema = z.object({
   moving: z.boolean(),
   verifiedAt: z.string().nullable(),
   verifiedDifferences: z.number().nullable(),
+  /** When the one that ended at `verifiedAt` began. */
+  verifiedFrom: z.string().nullable().default(null),
+  /** When it was last known that the sides may differ in more than single keys: a verification that began earlier says nothing. */
+  unsureAt: z.string().nullable().default(null),
 })
 
 export type MigrationRecord = z.infer<typeof schema>

@@ -148,8 +148,3 @@ export function untilSignal(): AbortSignal {
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => controller.abort())
   return controller.signal
 }
-
-/** One line that is drawn over itself; nothing off a terminal. */
-export function progressLine(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${text}`)
-}

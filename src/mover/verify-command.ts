@@ -1,61 +1,63 @@
 /** `ferry verify --source … --target …`: the comparison without a running Ferry. Repair copies straight from the source; nothing else may write meanwhile. */
+import { sidesBehind } from '../cluster/sides.ts'
+import { FerryError } from '../errors.ts'
 import { ttlToleranceMs as ttlToleranceDefaultMs } from '../limits.ts'
+import { openStore } from '../state/store.ts'
 import { connectClient } from '../upstream/client-factory.ts'
 import { parseEndpoint } from '../upstream/endpoint.ts'
-import { progressLine, standAlone, untilSignal } from './stand-alone.ts'
-import { Verification } from './verify.ts'
+import { Turn } from '../upstream/turn.ts'
+import { standAlone } from './stand-alone.ts'
+import { Verification, type VerificationOptions } from './verify.ts'
+import { type VerifyDocument, verifyDocument } from './verify-report.ts'
 
-interface Options {
+interface Options extends Omit<Partial<VerificationOptions>, 'repair' | 'notes' | 'onProgress'> {
   readonly source: string
   readonly target: string
-  readonly json: boolean
   readonly repair: boolean
-  readonly ttlToleranceMs: number | undefined
-  readonly rounds: number | undefined
+  /** SQLite file; null = the place is kept nowhere. */
+  readonly state: string | null
+  readonly onProgress: ((report: VerifyDocument) => void) | undefined
 }
 
-const settleMs = 300
+const settleDefaultMs = 300
 const roundsDefault = 3
-const exits = { equal: 0, different: 5 }
 
-/** Resolves to the exit status: 0 equal, 5 differences left. Throws FerryError otherwise. */
-export async function runVerify(options: Options): Promise<number> {
-  const endpoints = { source: parseEndpoint(options.source), target: parseEndpoint(options.target) }
+/** @throws FerryError where it does not reach its end; `interrupted` says how it can be gone on with. */
+export async function runVerify({ repair, state, onProgress, ...options }: Options): Promise<VerifyDocument> {
+  const behind = sidesBehind({ source: parseEndpoint(options.source), target: parseEndpoint(options.target) }, new Turn())
+  const { endpoints } = behind
+  const store = state === null ? null : openStore(state)
+  const alone = repair ? await standAlone(endpoints, null) : null
   const source = await connectClient(endpoints.source, 'verify')
   const target = await connectClient(endpoints.target, 'verify')
-  const alone = options.repair ? await standAlone(endpoints, null) : null
-  const signal = untilSignal()
   const verification = new Verification({
     source,
     target,
     options: {
+      ...options,
       ttlToleranceMs: options.ttlToleranceMs ?? ttlToleranceDefaultMs,
       rounds: options.rounds ?? roundsDefault,
-      settleMs,
-      signal,
+      settleMs: options.settleMs ?? settleDefaultMs,
+      ...(store !== null && { notes: store }),
       ...(alone !== null && { repair: (keys) => alone.copyKeys(keys) }),
-      ...(!options.json && {
-        onProgress: (report) => progressLine(`compared ${report.keysCompared} keys, ${report.keysPerSecond}/s`),
-      }),
+      onProgress: (report) => onProgress?.(verifyDocument(report)),
     },
   })
   try {
-    const report = await verification.run()
-    const found = report.differences + report.missing + report.extra + report.ttlDifferences
-    if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`)
-    else {
-      progressLine('')
-      process.stdout.write(
-        `compared ${report.keysCompared} keys: ${report.differences} different, ${report.missing} missing, ${report.extra} extra, ` +
-          `${report.ttlDifferences} with another expiry; ${report.repaired} repaired\n`,
-      )
-      for (const sample of report.samples)
-        process.stdout.write(`  db ${sample.db} ${sample.kind} ${sample.key}: ${sample.detail}\n`)
-    }
-    return found - report.repaired > 0 ? exits.different : exits.equal
+    return verifyDocument(await verification.run())
+  } catch (error) {
+    if (!(error instanceof FerryError) || error.code !== 'interrupted') throw error
+    throw new FerryError('interrupted', hint(state), { cause: error })
   } finally {
     source.disconnect()
     target.disconnect()
+    behind.stop()
     await alone?.stop()
+    store?.close()
   }
 }
+
+const hint = (state: string | null): string =>
+  state === null
+    ? 'the verification was stopped; give --state to be able to go on later'
+    : `the verification was stopped; the same command with --resume goes on (--state ${state})`

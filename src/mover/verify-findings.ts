@@ -9,7 +9,12 @@ export class Findings {
   readonly counts: Record<FindingKind, number> = { missing: 0, extra: 0, type: 0, value: 0, ttl: 0 }
   /** Keys by database and bytes; latin1 keeps each byte a character. */
   readonly #byKey = new Map<string, LocatedFinding>()
+  readonly #most: number
   #unsaved: LocatedFinding[] | null = null
+
+  constructor(most = findingsMax) {
+    this.#most = most
+  }
 
   get size(): number {
     return this.#byKey.size
@@ -23,7 +28,7 @@ export class Findings {
   keep(db: number, found: readonly Finding[]): void {
     // A slice would keep the whole chunk alive that it was received in.
     for (const finding of found) this.restore({ ...finding, key: Buffer.from(finding.key), db })
-    if (this.size > findingsMax) throw new FerryError('limit', `more than ${findingsMax} keys differ: copy first, then verify`)
+    if (this.size > this.#most) throw new FerryError('limit', `more than ${this.#most} keys differ: copy first, then verify`)
   }
 
   restore(finding: LocatedFinding): void {

@@ -3,12 +3,12 @@
  * minute of CPU. RESP2 on the wire, so that sets, maps and doubles have one shape whatever the server. Replies come as the bytes that
  * arrived with where each ends; a value is only made of them where somebody asks for one.
  */
-import type { Socket } from 'node:net'
 import { FerryError } from '../errors.ts'
 import { decodeReply, isReplyError, type Reply } from '../resp/decode.ts'
 import { ReplyScanner } from '../resp/reply-scanner.ts'
-import { openSocket } from '../upstream/connect.ts'
+import { openWire } from '../upstream/connect.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
+import type { Wire } from '../upstream/wire.ts'
 import { type Argument, encode, encodePerKey, type Verb } from './verify-requests.ts'
 
 /** One behind the other as they came: reply n lies in [ends[n - 1], ends[n]). Errors are replies here, which the comparison judges. */
@@ -28,9 +28,12 @@ interface Pending {
 
 /** A server that says nothing for so long, with commands in flight, is taken for dead. */
 const silenceMs = 30_000
+const silencePollMs = 1_000
 
 export class VerifyPipe {
-  readonly #socket: Socket
+  readonly #socket: Wire
+  readonly #silence: NodeJS.Timeout
+  #heardMs = performance.now()
   readonly #address: string
   readonly #pending: Pending[] = []
   readonly #scanner = new ReplyScanner()
@@ -48,12 +51,11 @@ export class VerifyPipe {
         this.#fail(error as Error)
       }
     }
-    const socket = openSocket(endpoint, () => {}, take)
+    const { username, password } = endpoint
+    const options = { credentials: { username, password }, whileBusy: false, singly: false, reordered: () => undefined }
+    const socket = openWire(endpoint, options, () => {}, take)
     this.#socket = socket
-    socket.setTimeout(silenceMs)
-    socket.on('timeout', () => {
-      if (this.#pending.length > 0) this.#fail(new Error(`no answer for ${silenceMs / 1000} s`))
-    })
+    this.#silence = setInterval(() => this.#listen(), silencePollMs).unref()
     socket.on('error', (error) => this.#fail(error))
     socket.on('close', () => this.#fail(new Error('the connection was closed')))
   }
@@ -103,6 +105,7 @@ export class VerifyPipe {
     if (this.#failure !== null) return Promise.reject(this.#failure)
     if (wanted === 0) return Promise.resolve({ bytes: Buffer.alloc(0), ends: new Uint32Array(0) })
     return new Promise((resolve, reject) => {
+      if (this.#pending.length === 0) this.#heardMs = performance.now()
       this.#pending.push({ ends: new Uint32Array(wanted), chunks: [], replies: 0, bytes: 0, resolve, reject })
       // Many comparisons run side by side; what they send in one turn of the event loop leaves as one write.
       if (!this.#corked) {
@@ -117,7 +120,13 @@ export class VerifyPipe {
     })
   }
 
+  #listen(): void {
+    if (this.#pending.length > 0 && performance.now() - this.#heardMs > silenceMs)
+      this.#fail(new Error(`no answer for ${silenceMs / 1000} s`))
+  }
+
   #take(chunk: Buffer): void {
+    this.#heardMs = performance.now()
     const scanner = this.#scanner
     let at = 0
     while (at < chunk.length) {
@@ -145,6 +154,7 @@ export class VerifyPipe {
     if (this.#failure === null) {
       this.#failure =
         cause instanceof FerryError ? cause : new FerryError('endpoint-unreachable', `${this.#address}: ${cause.message}`)
+      clearInterval(this.#silence)
       this.#socket.destroy()
       for (const { reject } of this.#pending.splice(0)) reject(this.#failure)
     }

@@ -57,6 +57,20 @@ export interface PatternRow {
   readonly examples: string[]
 }
 
+/** As others are given it, who may change their copy. */
+export type VerifyDocument = Omit<VerificationReport, 'types' | 'patterns' | 'samples'> & {
+  types: TypeRow[]
+  patterns: PatternRow[]
+  samples: Sample[]
+}
+
+export const verifyDocument = ({ types, patterns, samples, ...report }: VerificationReport): VerifyDocument => ({
+  ...report,
+  types: [...types],
+  patterns: [...patterns],
+  samples: [...samples],
+})
+
 type Kinds = Record<FindingKind, number>
 
 interface Sample {

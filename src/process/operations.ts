@@ -62,6 +62,7 @@ export function operationsOf(parts: Parts, verifications: Verifications, closed:
     ...errorOperations(parts),
     verify: (request) => verifications.start(request),
     verification: (id) => verifications.report(id),
+    stopVerification: (id) => verifications.stopOne(id),
     divergence: () => ({
       total: core.counters.divergencesTotal,
       byFamily: Object.fromEntries(core.counters.divergences),

@@ -133,7 +133,7 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
     healer: new Healer(core, lanes, copier, store, job.standstill, config.errorQueue.payloadBytesMax),
     expiries: new ExpiryWatch(core, behind.endpoints),
     beside: new BesideKeysWatch(behind.endpoints),
-    migration: new Migration(core, lanes, job, new Flip(core, lanes, copier, job.functions), store, record),
+    migration: new Migration(core, lanes, job, new Flip(core, lanes, copier, job.functions), store, record, config.gates),
     sessions,
     server: new ProxyServer(shared, config.limits.clientsMax),
     startedAtMs: Date.now(),
@@ -200,5 +200,7 @@ function firstRecord(config: Config): MigrationRecord {
     moving: false,
     verifiedAt: null,
     verifiedDifferences: null,
+    verifiedFrom: null,
+    unsureAt: null,
   }
 }

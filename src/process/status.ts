@@ -40,10 +40,21 @@ export function statusOf(parts: Parts): StatusDocument {
     clientErrorsTotal: counters.clientErrorsTotal,
     divergencesTotal: counters.divergencesTotal,
     holdWaitMaxMs: counters.holds.waitMaxMs,
-    verification: { at: record.verifiedAt, differences: record.verifiedDifferences },
+    verification: verificationOf(parts),
     blockers: [...blockersOf(nextStep(parts), situation), ...(traffic.mirrored ? adviceOf(parts) : [])],
     nextSteps: nextStepsOf(situation),
     uptimeSeconds: (Date.now() - parts.startedAtMs) / 1000,
+  }
+}
+
+function verificationOf({ migration }: Parts): StatusDocument['verification'] {
+  const { verifiedAt, verifiedDifferences } = migration.record
+  const { ageMs, maxAgeMs } = migration.verification()
+  return {
+    at: verifiedAt,
+    differences: verifiedDifferences,
+    ageSeconds: ageMs === null ? null : Math.round(ageMs / 100) / 10,
+    maxAgeSeconds: maxAgeMs === 0 ? null : maxAgeMs / 1_000,
   }
 }
 

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { VerifyReport, VerifyRequest } from '../control/schemas.ts'
 import { FerryError } from '../errors.ts'
 import { Verification } from '../mover/verify.ts'
-import type { VerificationReport } from '../mover/verify-report.ts'
+import { type VerificationReport, verifyDocument } from '../mover/verify-report.ts'
 import { connectClient } from '../upstream/client-factory.ts'
 import type { Parts } from './parts.ts'
 
@@ -15,7 +15,7 @@ const repairWaitMs = 30_000
 export class Verifications {
   readonly #parts: Parts
   readonly #reports = new Map<string, () => VerificationReport>()
-  #running: AbortController | null = null
+  #running: { readonly abort: AbortController; id: string | null; ended: Promise<void> } | null = null
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -23,18 +23,26 @@ export class Verifications {
 
   report(id: string): VerifyReport | null {
     const report = this.#reports.get(id)?.()
-    return report === undefined ? null : documentOf(report)
+    return report === undefined ? null : verifyDocument(report)
   }
 
-  stop(): void {
-    this.#running?.abort()
+  /** What it compared so far is kept for a resume. */
+  async stop(): Promise<void> {
+    this.#running?.abort.abort()
+    await this.#running?.ended
+  }
+
+  async stopOne(id: string): Promise<VerifyReport | null> {
+    if (this.#running?.id === id) await this.stop()
+    return this.report(id)
   }
 
   async start(request: VerifyRequest): Promise<VerifyReport> {
     if (this.#running !== null) throw new FerryError('blocked', 'a verification is running already')
     const abort = new AbortController()
-    this.#running = abort
-    const { lanes, config } = this.#parts
+    const running = { abort, id: null as string | null, ended: Promise.resolve() }
+    this.#running = running
+    const { lanes, config, store } = this.#parts
     try {
       const source = await connectClient(lanes.endpoints.source, 'verify')
       const target = await connectClient(lanes.endpoints.target, 'verify')
@@ -44,24 +52,32 @@ export class Verifications {
         options: {
           ttlToleranceMs: request.ttlToleranceMs ?? config.ttlToleranceMs,
           rounds: request.rounds ?? roundsDefault,
-          settleMs,
+          settleMs: request.settleMs ?? settleMs,
+          samplePercent: request.samplePercent,
+          sampleKeys: request.sampleKeys,
+          keysPerSecondMax: request.keysPerSecondMax,
+          notes: store,
+          resume: request.resume,
           signal: abort.signal,
           ...(request.repair && { repair: (keys) => this.#repair(keys) }),
         },
       })
-      void verification
+      running.ended = verification
         .run()
         .then((report) => this.#done(report))
-        .catch((error: Error) => this.#parts.core.events.record('verify', 'the verification failed', { reason: error.message }))
+        .catch((error: Error) => {
+          this.#parts.core.events.record('verify', 'the verification failed', { reason: error.message })
+        })
         .finally(() => {
           this.#running = null
           source.disconnect()
           target.disconnect()
         })
       const report = verification.report()
+      running.id = report.id
       this.#reports.set(report.id, () => verification.report())
       for (const id of this.#reports.keys()) if (this.#reports.size > kept) this.#reports.delete(id)
-      return documentOf(report)
+      return verifyDocument(report)
     } catch (error) {
       this.#running = null
       throw error
@@ -71,8 +87,11 @@ export class Verifications {
   #done(report: VerificationReport): void {
     const found = report.differences + report.missing + report.extra + report.ttlDifferences
     const { keysCompared, differences, missing, extra, ttlDifferences, repaired } = report
-    this.#parts.migration.verified(Math.max(0, found - repaired))
-    this.#parts.core.events.record('verify', found === 0 ? 'the two sides are equal' : 'the two sides differ', {
+    const { scope, startedAt } = report
+    if (scope === 'full') this.#parts.migration.verified(Math.max(0, found - repaired), startedAt)
+    const whole = found === 0 ? 'the two sides are equal' : 'the two sides differ'
+    const sampled = found === 0 ? 'the sample is equal on both sides' : 'the sample differs'
+    this.#parts.core.events.record('verify', scope === 'full' ? whole : sampled, {
       data: { keysCompared, differences, missing, extra, ttlDifferences, repaired },
     })
   }
@@ -87,5 +106,3 @@ export class Verifications {
     }
   }
 }
-
-const documentOf = ({ samples, ...report }: VerificationReport): VerifyReport => ({ ...report, samples: [...samples] })

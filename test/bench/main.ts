@@ -1,5 +1,6 @@
 /**
- * `npm run bench [-- --json] [--quick] [--proxies] [--mover] [--backfill] [--large]`: Ferry's speed on this machine, beside the servers
+ * `npm run bench [-- --json] [--quick] [--proxies] [--mover] [--backfill] [--verify]
+ * [--large]`: Ferry's speed on this machine, beside the servers
  * themselves and the proxies that are installed. Without a part's name all parts run. Progress goes to stderr.
  */
 import { spawnSync } from 'node:child_process'
@@ -10,7 +11,8 @@ import { type BackfillResult, measureBackfill } from './backfill.ts'
 import { type LargeValueResult, measureLargeValues } from './large-values.ts'
 import { type MoverResult, measureMovers } from './mover.ts'
 import { measureRoutes, type RouteResult } from './proxies.ts'
-import { backfillTable, largeValueTable, moverTable, routeTable } from './table.ts'
+import { backfillTable, largeValueTable, moverTable, routeTable, verifyTable } from './table.ts'
+import { measureVerify, type VerifyResult } from './verify.ts'
 
 const totalLimitMs = 20 * 60_000
 
@@ -21,6 +23,7 @@ const { values: flags } = parseArgs({
     proxies: { type: 'boolean', default: false },
     mover: { type: 'boolean', default: false },
     backfill: { type: 'boolean', default: false },
+    verify: { type: 'boolean', default: false },
     large: { type: 'boolean', default: false },
   },
 })
@@ -30,18 +33,27 @@ interface Results {
   routes: RouteResult[]
   mover: MoverResult[]
   backfill: BackfillResult[]
+  verify: VerifyResult[]
   largeValues: LargeValueResult[]
 }
 
 const progress = (text: string) => void process.stderr.write(`${text}\n`)
 
 async function run(servers: Servers): Promise<Results> {
-  const all = !flags.proxies && !flags.mover && !flags.backfill && !flags.large
+  const all = !flags.proxies && !flags.mover && !flags.backfill && !flags.verify && !flags.large
   const rounds = flags.quick ? 1 : 3
   const pair = { source: await servers.startRedis('source'), target: await servers.startRedis('target') }
-  const results: Results = { machine: machine(), routes: [], mover: [], backfill: [], largeValues: [] }
+  const results: Results = { machine: machine(), routes: [], mover: [], backfill: [], verify: [], largeValues: [] }
   if (all || flags.proxies) results.routes = await measureRoutes(servers, pair, rounds, flags.quick ? 1 : 2.5, progress)
-  if (all || flags.mover) results.mover = await measureMovers(servers, pair, flags.quick ? 10 : 1, rounds, progress)
+  const scale = flags.quick ? 10 : 1
+  if (all || flags.mover) results.mover = await measureMovers(servers, pair, scale, rounds, progress)
+  if (all || flags.verify) {
+    const cases = [
+      { keys: 1_000_000 / scale, valueBytes: 64 },
+      { keys: 10_000 / scale, valueBytes: 100_000 },
+    ]
+    for (const each of cases) results.verify.push(await measureVerify(pair, each, rounds, progress))
+  }
   if (all || flags.backfill) {
     const size = flags.quick ? { keys: 300_000, seconds: 6, rounds } : { keys: 2_000_000, seconds: 12, rounds }
     results.backfill = await measureBackfill(servers, pair, size, progress)
@@ -56,11 +68,12 @@ function machine(): Results['machine'] {
   return { cores: cpus().length, model: cpus()[0]?.model.trim() ?? 'unknown', node: process.version, redis }
 }
 
-function show({ machine: { cores, model, node, redis }, routes, mover, backfill, largeValues }: Results): string {
+function show({ machine: { cores, model, node, redis }, routes, mover, backfill, verify, largeValues }: Results): string {
   const parts = [`${cores} × ${model} · Node ${node} · ${redis} · everything on this machine`]
   if (routes.length > 0) parts.push(routeTable(routes))
   if (mover.length > 0) parts.push(moverTable(mover))
   if (backfill.length > 0) parts.push(backfillTable(backfill))
+  if (verify.length > 0) parts.push(verifyTable(verify))
   if (largeValues.length > 0) parts.push(largeValueTable(largeValues))
   return `${parts.join('\n\n')}\n`
 }

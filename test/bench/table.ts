@@ -3,6 +3,7 @@ import type { BackfillResult } from './backfill.ts'
 import type { LargeValueResult } from './large-values.ts'
 import type { MoverResult } from './mover.ts'
 import type { RouteResult } from './proxies.ts'
+import type { VerifyResult } from './verify.ts'
 
 const grouped = (value: number): string => Math.round(value).toLocaleString('en-US')
 const fixed = (value: number | null, digits: number): string => (value === null ? '-' : value.toFixed(digits))
@@ -45,6 +46,19 @@ export function moverTable(results: readonly MoverResult[]): string {
     fixed(result.pipeSeconds === null ? null : result.pipeSeconds / result.seconds, 2),
   ])
   return table(['mover', 'seconds', 'keys/s', 'MB/s', 'Ferry CPU s', 'redis-cli --pipe s', 'speed ÷ pipe'], rows)
+}
+
+export function verifyTable(results: readonly VerifyResult[]): string {
+  const rows = results.map((result) => [
+    `${grouped(result.keys)} × ${grouped(result.valueBytes)} B`,
+    fixed(result.seconds, 2),
+    grouped(result.keysPerSecond),
+    fixed(result.megabytesPerSecond, 1),
+    fixed(result.sourceCpuSeconds, 2),
+    fixed(result.targetCpuSeconds, 2),
+    fixed(result.cpuSeconds, 2),
+  ])
+  return table(['verify', 'seconds', 'keys/s', 'MB/s', 'source CPU s', 'target CPU s', 'Ferry CPU s'], rows)
 }
 
 export function backfillTable(results: readonly BackfillResult[]): string {

@@ -283,7 +283,7 @@ describe('values above the payload limit', () => {
     expect(report.samples.find(({ key }) => key === 'string')?.detail).toContain(`different from byte ${(10 << 20) - 1} on`)
     expect(await commandCalls(source, 'dump')).toBe(0)
     expect(await commandCalls(target, 'dump')).toBe(0)
-  })
+  }, 60_000)
 })
 
 describe('while things move', () => {

@@ -100,6 +100,10 @@ export class FakeOperations implements Operations {
   }
 
   verification = (id: string) => this.#reports.get(id) ?? null
+  stopVerification = async (id: string) => {
+    this.calls.push(['stopVerification', id])
+    return this.verification(id)
+  }
   divergence = () => ({ total: 0, byFamily: {}, recent: [] })
   events = (after: number, listener: (event: EventDocument) => void) => this.log.follow(after, listener)
 
@@ -155,19 +159,29 @@ export function failedKey(id: number): FailedKey {
   }
 }
 
-function emptyReport(id: string): VerifyReport {
+export function emptyReport(id: string): VerifyReport {
   return {
     id,
     state: 'done',
+    stage: 'ended',
+    scope: 'full',
+    resumed: null,
+    keysTotal: 2000,
+    keysScanned: 2000,
     startedAt: '2026-01-01T00:00:00.000Z',
     finishedAt: '2026-01-01T00:00:01.000Z',
     keysCompared: 1000,
     keysPerSecond: 1000,
     differences: 0,
+    typeDifferences: 0,
     missing: 0,
     extra: 0,
     ttlDifferences: 0,
     repaired: 0,
+    types: [],
+    patterns: [],
+    patternKeysLeftOut: 0,
+    looks: { bytes: 1000, payload: 0, digest: 0, value: 0 },
     samples: [],
     error: null,
   }
@@ -224,7 +238,7 @@ function initialStatus(): StatusDocument {
     clientErrorsTotal: 0,
     divergencesTotal: 0,
     holdWaitMaxMs: 3.5,
-    verification: { at: null, differences: null },
+    verification: { at: null, differences: null, ageSeconds: null, maxAgeSeconds: null },
     blockers: [],
     nextSteps: ['ferry ramp 40'],
     uptimeSeconds: 61,

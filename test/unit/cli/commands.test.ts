@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { CopyOptions } from '../../../src/cli/local-work.ts'
 import { copyRulesSchema } from '../../../src/config/copy-rules-schema.ts'
 import { type CliSetting, runCli, startControl, type TestControl } from '../../support/cli.ts'
-import { failedKey } from '../../support/fake-operations.ts'
+import { emptyReport, failedKey } from '../../support/fake-operations.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'ferry-cli-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -85,6 +85,12 @@ describe('exit status and messages', () => {
     ['traffic --read-mode newest', 2],
     ['mover set', 2],
     ['verify --source redis://a', 2],
+    ['verify --state f', 2],
+    ['verify --source redis://a --target redis://b --resume', 2],
+    ['verify --sample 1 --keys 5', 2],
+    ['verify --sample 0', 2],
+    ['verify --sample 101%', 2],
+    ['verify --keys 5 --resume', 2],
     ['copy --target redis://b', 2],
     ['serve -c /no/such.yaml', 3],
     ['serve --source redis://a', 3],
@@ -286,13 +292,24 @@ describe('verify', () => {
   })
 
   test('differences: 5 and what they are; repaired: 0', async () => {
-    const sample = { db: 0, keyBase64: 'YQ==', key: 'a', kind: 'missing' as const, detail: 'only on the source' }
-    control.operations.verdict = { differences: 1, missing: 2, ttlDifferences: 1, samples: [sample] }
+    const sample = { db: 0, keyBase64: 'YQ==', key: 'a:1', type: 'hash', kind: 'missing' as const, detail: 'only on the source' }
+    const found = { missing: 2, extra: 0, type: 0, value: 1, ttl: 1 }
+    control.operations.verdict = {
+      differences: 1,
+      missing: 2,
+      ttlDifferences: 1,
+      types: [{ type: 'hash', keysCompared: 12, found }],
+      patterns: [{ pattern: 'a:*', type: 'hash', found, examples: ['a:1', 'a:2'] }],
+      patternKeysLeftOut: 3,
+      samples: [sample],
+    }
     const different = await ferry('verify --rounds 2')
     expect(different.status).toBe(5)
     expect(different.stdout).toMatch(
-      /4 differences\n.*2 missing on the target.*\nkind +db +key +detail\nmissing +0 +a +only on the source\n/,
+      /4 differences\n.*2 missing on the target.*\nkind +type +db +key +detail\nmissing +hash +0 +a:1 +only on the source\n/s,
     )
+    expect(different.stdout).toMatch(/\ntype +compared +missing +extra +other type +value +TTL\nhash +12 +2 +0 +0 +1 +1\n/)
+    expect(different.stdout).toMatch(/\na:\* +hash +2 +0 +0 +1 +1 +a:1 a:2\nand 3 keys of other patterns\n/)
     expect((await ferry('verify --json')).status).toBe(5)
     control.operations.verdict = { ...control.operations.verdict, repaired: 4 }
     expect((await ferry('verify --repair')).status).toBe(0)
@@ -308,13 +325,28 @@ describe('verify', () => {
     expect(await ferry('verify')).toMatchObject({ status: 1, stderr: expect.stringContaining('target went away') })
   })
 
+  test('how much, how fast, and from where', async () => {
+    expect((await ferry('verify --sample 1.5% --keys-per-second 20000 --settle-ms 50')).status).toBe(0)
+    expect((await ferry('verify --keys 500')).status).toBe(0)
+    expect((await ferry('verify --resume')).status).toBe(0)
+    expect(control.operations.calls).toEqual([
+      ['verify', { samplePercent: 1.5, keysPerSecondMax: 20_000, settleMs: 50 }],
+      ['verify', { sampleKeys: 500 }],
+      ['verify', { resume: true }],
+    ])
+  })
+
   test('both addresses: without a running Ferry', async () => {
-    const asked: unknown[] = []
-    const verify = async (options: unknown) => asked.push(options) + 4
-    const { status } = await ferry('verify --source redis://a --target redis://b --repair', { work: { verify } })
-    expect([status, asked]).toEqual([
-      5,
-      [{ source: 'redis://a', target: 'redis://b', repair: true, json: false, ttlToleranceMs: undefined, rounds: undefined }],
+    const asked: object[] = []
+    const verify = async (options: object) => {
+      asked.push(options)
+      return { ...emptyReport('1'), extra: 1 }
+    }
+    const line = 'verify --source redis://a --target redis://b --repair --state f --resume --sample 10'
+    const { status, stdout } = await ferry(line, { work: { verify } })
+    expect([status, stdout.split('\n')[0]]).toEqual([5, 'compared 1,000 keys in 1 s: 1 differences'])
+    expect(asked).toMatchObject([
+      { source: 'redis://a', target: 'redis://b', repair: true, state: 'f', resume: true, samplePercent: 10, rounds: undefined },
     ])
   })
 })

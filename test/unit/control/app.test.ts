@@ -78,6 +78,7 @@ describe('routes', () => {
         ...['start', 'pause', 'resume', 'stop'].map((step) => `POST /v1/mover/${step} operate`),
         'POST /v1/errors/replay operate',
         'POST /v1/verify operate',
+        'POST /v1/verify/:id/stop operate',
       ].sort(),
     )
   })
@@ -203,6 +204,11 @@ describe('answers', () => {
     expect([begun.json<{ state: string }>().state, begun.headers.location]).toEqual(['running', '/v1/verify/1'])
     expect((await send('GET', '/v1/verify/1')).json()).toMatchObject({ state: 'done', differences: 0 })
     expect((await send('GET', '/v1/verify/2')).json()).toMatchObject({ code: 'not-found' })
+    expect((await send('POST', '/v1/verify/1/stop')).json()).toMatchObject({ id: '1' })
+    expect((await send('POST', '/v1/verify/2/stop')).json()).toMatchObject({ code: 'not-found' })
+    for (const wrong of [{ samplePercent: 0 }, { samplePercent: 5, sampleKeys: 5 }, { sampleKeys: 5, resume: true }]) {
+      expect((await send('POST', '/v1/verify', wrong)).statusCode).toBe(400)
+    }
   })
 })
 
