@@ -189,7 +189,9 @@ export class Ferry {
       if (child.exitCode !== null || child.signalCode !== null) return true
       return (await fetch(`${this.controlUrl}/readyz`)).ok
     }
-    await until(ready, { timeoutMs: startLimitMs, intervalMs: 25, what: `ferry to be ready:\n${this.#log}` })
+    await until(ready, { timeoutMs: startLimitMs, intervalMs: 25, what: 'ferry to be ready' }).catch((error: Error) => {
+      throw new Error(`${error.message}:\n${this.#log}`, { cause: error.cause })
+    })
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(`ferry did not start:\n${this.#log}`)
   }
 

@@ -21,6 +21,8 @@ export interface StartClusterOptions {
   nodeTimeoutMs?: number
   /** Asked for by all nodes, and used between them. */
   password?: string
+  /** Default 1, which is all that most engines can. */
+  databases?: number
   /** Further server flags for every node. */
   args?: readonly string[]
 }
@@ -67,6 +69,7 @@ export class ClusterNode {
 const joiningTimeoutMs = 600
 const joinLimitMs = 20_000
 const takeOverLimitMs = 20_000
+const moveLimitMs = 5_000
 const startsMax = 3
 
 export async function startCluster(options: StartClusterOptions = {}): Promise<RedisCluster> {
@@ -96,6 +99,15 @@ export class RedisCluster {
     const { password } = this.#options
     const hosts = this.#heard.map(({ port }) => `127.0.0.1:${port}`).join(',')
     return `redis-cluster://${password === undefined ? '' : `:${password}@`}${hosts}`
+  }
+
+  get hasReplicas(): boolean {
+    return (this.#options.replicas ?? 0) > 0
+  }
+
+  /** Only servers that move a slot as a whole can have several: keys are moved one by one in database 0 alone. */
+  get severalDatabases(): boolean {
+    return (this.#options.databases ?? 1) > 1
   }
 
   get #heard(): ClusterNode[] {
@@ -185,6 +197,25 @@ export class RedisCluster {
     await this.beginMigration(slot, to)
     await this.moveKeys(slot)
     await this.finishMigration(slot)
+  }
+
+  /** Valkey 9: the server itself moves the slot, in all databases, and it changes hands at one moment. */
+  async moveSlotWhole(slot: number, to: ClusterNode): Promise<void> {
+    const from = await this.primaryOf(slot)
+    await from.cluster('MIGRATESLOTS', 'SLOTSRANGE', slot, slot, 'NODE', to.id)
+    const what = `slot ${slot} to change hands`
+    const ended = async (): Promise<string | null> => {
+      if ((await this.primaryOf(slot)) === to) return 'moved'
+      const [job = []] = (await from.cluster('GETSLOTMIGRATIONS')) as string[][]
+      const field = (name: string): string => String(job[job.indexOf(name) + 1])
+      return /failed|cancell?ed/.test(field('state')) ? `${field('state')}: ${field('message')}` : null
+    }
+    const outcome = await until(ended, { timeoutMs: moveLimitMs, what }).catch(async (error: Error) => {
+      await from.cluster('CANCELSLOTMIGRATIONS').catch(() => undefined)
+      return error.message
+    })
+    if (outcome !== 'moved') throw new Error(`${what}: ${outcome}`)
+    await this.untilAgreed()
   }
 
   /** CLUSTER FAILOVER: a replica of this primary takes over without losing a write. Answers the new primary once all know it. */
@@ -323,7 +354,13 @@ export class RedisCluster {
   }
 }
 
-async function startNode({ engine, fullCoverage = true, password, args = [] }: StartClusterOptions): Promise<ClusterNode> {
+async function startNode({
+  engine,
+  fullCoverage = true,
+  password,
+  databases = 1,
+  args = [],
+}: StartClusterOptions): Promise<ClusterNode> {
   for (let starts = 1; ; starts++) {
     const busPort = await freePort()
     const flags = [
@@ -333,6 +370,7 @@ async function startNode({ engine, fullCoverage = true, password, args = [] }: S
       ...['--cluster-replica-no-failover', 'yes'],
       ...['--cluster-replica-validity-factor', '0', '--repl-diskless-sync-delay', '0'],
       ...(password === undefined ? [] : ['--requirepass', password, '--masterauth', password]),
+      ...(databases === 1 ? [] : ['--cluster-databases', `${databases}`]),
     ]
     try {
       const server = await startRedis({ ...(engine === undefined ? {} : { engine }), args: [...flags, ...args] })

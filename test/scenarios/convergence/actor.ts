@@ -8,9 +8,6 @@ import type { Engine } from './engine.ts'
 import { ClientGone, RawClient } from './raw-client.ts'
 import type { Tally } from './tally.ts'
 
-/** A database that nothing random reaches once the run has begun in earnest. */
-export const ownDb = 5
-
 const reconnectMs = 25
 
 /** What the clients of one run share. */
@@ -18,6 +15,8 @@ export interface Load {
   readonly port: number
   readonly engine: Engine
   readonly mix: Mix
+  /** A database whose checked keys nothing random reaches once the run has begun in earnest. */
+  readonly ownDb: number
   readonly memory: Memory
   readonly tally: Tally
   /** Those of each list that the engine has and Ferry carries. */

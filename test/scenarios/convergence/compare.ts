@@ -3,8 +3,9 @@
  * their counters, groups, consumers and pending entries, and the function libraries. Reads with no code of Ferry's own.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { RawConnection, type Reply } from '../../../src/demo/raw-connection.ts'
+import type { RawConnection, Reply } from '../../../src/demo/raw-connection.ts'
 import { readValue } from '../../../src/demo/value.ts'
+import type { SideReader } from './side-reader.ts'
 import { streamParts } from './stream-parts.ts'
 
 /** Clocks of one machine: what is rewritten to an absolute time must be the same on both sides. */
@@ -28,38 +29,35 @@ export interface Comparison {
 }
 
 interface Pair {
-  readonly source: RawConnection
-  readonly target: RawConnection
+  readonly source: SideReader
+  readonly target: SideReader
 }
 
 /** A value as parts, each a name and what it is: the parts that differ can be told. */
 type Facts = ReadonlyMap<string, string>
 
-export async function compareExactly(sourcePort: number, targetPort: number): Promise<Comparison> {
-  const pair: Pair = { source: await RawConnection.open(sourcePort), target: await RawConnection.open(targetPort) }
-  try {
-    const differences: Difference[] = await libraries(pair)
-    let keys = 0
-    for (const db of await databases(pair)) {
-      await Promise.all([pair.source.command('SELECT', db), pair.target.command('SELECT', db)])
-      const names = [...new Set([...(await allKeys(pair.source)), ...(await allKeys(pair.target))])]
-      keys += names.length
-      differences.push(...(await compareKeys(pair, db, names)))
-    }
-    return { keys, differences }
-  } finally {
-    pair.source.close()
-    pair.target.close()
+export async function compareExactly(source: SideReader, target: SideReader): Promise<Comparison> {
+  const pair: Pair = { source, target }
+  const differences: Difference[] = await libraries(pair)
+  let keys = 0
+  for (const db of await databases(pair)) {
+    await Promise.all([source.everywhere('SELECT', db), target.everywhere('SELECT', db)])
+    const names = [...new Set([...(await allKeys(source)), ...(await allKeys(target))])]
+    keys += names.length
+    differences.push(...(await compareKeys(pair, db, names)))
   }
+  return { keys, differences }
 }
 
 async function databases({ source, target }: Pair): Promise<number[]> {
-  const texts = await Promise.all([source.command('INFO', 'keyspace'), target.command('INFO', 'keyspace')])
-  const numbers = texts.flatMap((text) => [...String(text).matchAll(/^db(\d+):/gm)].map((match) => Number(match[1])))
+  const texts = await Promise.all([source.everywhere('INFO', 'keyspace'), target.everywhere('INFO', 'keyspace')])
+  const numbers = texts.flat().flatMap((text) => [...String(text).matchAll(/^db(\d+):/gm)].map((match) => Number(match[1])))
   return [...new Set(numbers)].sort((left, right) => left - right)
 }
 
-async function allKeys(connection: RawConnection): Promise<string[]> {
+const allKeys = async ({ all }: SideReader): Promise<string[]> => (await Promise.all(all.map(keysOn))).flat()
+
+async function keysOn(connection: RawConnection): Promise<string[]> {
   const names: string[] = []
   let cursor = '0'
   do {
@@ -90,7 +88,12 @@ async function libraries({ source, target }: Pair): Promise<Difference[]> {
   return here === there ? [] : [{ db: -1, key: 'FUNCTION LIST', detail: `${here} on the source, ${there} on the target` }]
 }
 
-async function libraryText(connection: RawConnection): Promise<string> {
+/** Every server of a cluster has to have the same ones. */
+async function libraryText({ all }: SideReader): Promise<string> {
+  return [...new Set(await Promise.all(all.map(librariesOn)))].join(' and elsewhere ')
+}
+
+async function librariesOn(connection: RawConnection): Promise<string> {
   const list = (await connection.command('FUNCTION', 'LIST', 'WITHCODE')) as Reply[][]
   return list
     .map((library) => JSON.stringify([String(library[1]), String(library.at(-1))]))
@@ -116,7 +119,7 @@ async function differing(pair: Pair, db: number, names: readonly string[]): Prom
   const found: Difference[] = []
   for (let at = 0; at < names.length; at += keysAtOnce) {
     const compared = names.slice(at, at + keysAtOnce).map(async (key) => {
-      const [source, target] = await Promise.all([factsOf(pair.source, key), factsOf(pair.target, key)])
+      const [source, target] = await Promise.all([factsOf(pair.source.at(key), key), factsOf(pair.target.at(key), key)])
       return { db, key, detail: firstDifference(source, target) }
     })
     for (const { detail, ...where } of await Promise.all(compared)) if (detail !== null) found.push({ ...where, detail })

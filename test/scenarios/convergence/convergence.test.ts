@@ -19,9 +19,15 @@ const limitMs = (seconds + 100) * 1_000
 const newest = ['valkey-9.1', 'redis-8.0'].find((name) => engineNames().includes(name))
 const engines = newest === undefined ? {} : { source: newest, target: newest }
 
+const severalDatabases = engineNames().includes('valkey-9.1')
+/** Elsewhere a cluster has one database, and its slots move key by key. */
+const clustered = { ...(severalDatabases && { engines: { source: 'valkey-9.1', target: 'valkey-9.1' } }), shortLived: true }
+
 const cases: [string, Partial<StressOptions>][] = [
   ['everything at once', { shortLived: true }],
   ['several users, on the newest engine installed', { shortLived: false, users: true, engines }],
+  ['from a server to a cluster', { ...clustered, topology: { source: 'single', target: 'cluster' }, replicas: 0 }],
+  ['from a cluster to one with other borders', { ...clustered, topology: { source: 'cluster', target: 'cluster' }, replicas: 0 }],
 ]
 
 describe('both sides', () => {

@@ -1,17 +1,30 @@
 /** What the operator and the network do to a run: each by name, so that a run can be had with some of them only. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Random } from '../../../src/demo/random.ts'
-import { RawConnection } from '../../../src/demo/raw-connection.ts'
-import { otherSide, readModes, type Side, sides, writePolicies } from '../../../src/routing/modes.ts'
+import { otherSide, readModes, type Side, writePolicies } from '../../../src/routing/modes.ts'
 import type { ChaosProxy } from '../../support/chaos-proxy.ts'
 import type { Ferry } from '../../support/ferry.ts'
+import type { RedisCluster } from '../../support/redis-cluster.ts'
 import type { RedisServer } from '../../support/redis-server.ts'
 import { until } from '../../support/wait.ts'
+import { failover, moveSlot } from './cluster-deeds.ts'
+import type { SceneSide } from './side.ts'
 
 export interface Scene {
-  readonly servers: Readonly<Record<Side, RedisServer>>
-  readonly proxies: Readonly<Record<Side, ChaosProxy>>
+  readonly sides: Readonly<Record<Side, SceneSide>>
   readonly ferry: Ferry
+  /** Until when a client may be answered by a cluster. Clock of `performance.now`. */
+  clusterUntilMs: number
+}
+
+/** For replies that are still on their way when the authority changes. */
+const overlapMs = 2_000
+
+/** Told before and after what may change the authority. */
+function expectAuthority(scene: Scene, ...possible: readonly Side[]): void {
+  const onCluster = possible.some((side) => scene.sides[side].cluster !== null)
+  if (onCluster) scene.clusterUntilMs = Number.POSITIVE_INFINITY
+  else scene.clusterUntilMs = Math.min(scene.clusterUntilMs, performance.now() + overlapMs)
 }
 
 type Deed = (scene: Scene, random: Random) => Promise<unknown>
@@ -19,11 +32,11 @@ type Deed = (scene: Scene, random: Random) => Promise<unknown>
 const authorityOf = async ({ ferry }: Scene): Promise<Side> => (await ferry.status()).authority
 const followerOf = async (scene: Scene): Promise<Side> => otherSide(await authorityOf(scene))
 
-/** Ends the connections that carry commands and leaves the ones that listen: what expires meanwhile is still seen. */
-async function killLanes(server: RedisServer): Promise<void> {
-  const connection = await RawConnection.open(server.port)
-  await connection.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes').finally(() => connection.close())
-}
+const authority = async (scene: Scene): Promise<SceneSide> => scene.sides[await authorityOf(scene)]
+const follower = async (scene: Scene): Promise<SceneSide> => scene.sides[await followerOf(scene)]
+
+/** Of one server: of a cluster, the others go on. */
+const proxyOf = async (side: Promise<SceneSide>, random: Random): Promise<ChaosProxy> => random.pick((await side).proxies)
 
 /** The server runs commands whose replies never come; the rest of them never arrives. */
 async function cutOff(proxy: ChaosProxy, random: Random): Promise<void> {
@@ -42,11 +55,24 @@ async function orphan(proxy: ChaosProxy, random: Random): Promise<void> {
   proxy.pass()
 }
 
-async function freeze(server: RedisServer, ms: number): Promise<void> {
+async function freeze(side: SceneSide, random: Random, ms: number): Promise<void> {
+  const server: RedisServer = await side.server(random)
   server.freeze()
   await sleep(ms)
   server.thaw()
 }
+
+/** Where it stays unknown what became of the step, both may answer. */
+async function changeAuthority(scene: Scene, step: () => Promise<unknown>): Promise<void> {
+  expectAuthority(scene, 'source', 'target')
+  try {
+    await step()
+  } finally {
+    expectAuthority(scene, await authorityOf(scene))
+  }
+}
+
+const clustersOf = ({ sides }: Scene): RedisCluster[] => Object.values(sides).flatMap(({ cluster }) => cluster ?? [])
 
 /** An operator's step that is refused is as good as one that is not. */
 const deeds: Readonly<Record<string, Deed>> = {
@@ -59,33 +85,39 @@ const deeds: Readonly<Record<string, Deed>> = {
   },
   ramp: ({ ferry }, random) => ferry.step('ramp', { percent: random.between(1, 100) }),
   /** With some patience: under everything else that is done, only a short while is ever without a copy that is due. */
-  cutover: async ({ ferry }) => {
+  cutover: async (scene) => {
+    const { ferry } = scene
     await ferry.post('/v1/mover/start').catch(() => undefined)
     await ferry.untilStatus(
       'everything to be copied',
       ({ coveragePercent, journal }) => coveragePercent === 100 && journal.resyncNeeded === null,
       1_500,
     )
-    await ferry.step('cutover')
+    await changeAuthority(scene, () => ferry.step('cutover'))
   },
-  rollback: ({ ferry }) => ferry.step('rollback', { to: 'mirror' }),
-  policy: ({ ferry }, random) => ferry.traffic({ writePolicy: random.pick(writePolicies) }),
+  rollback: (scene) => changeAuthority(scene, () => scene.ferry.step('rollback', { to: 'mirror' })),
+  policy: (scene, random) => {
+    const writePolicy = random.pick(writePolicies)
+    return changeAuthority(scene, () => scene.ferry.traffic({ writePolicy }))
+  },
   reads: ({ ferry }, random) => ferry.traffic({ readMode: random.pick(readModes), readPercentage: random.between(0, 100) }),
-  killFollower: async (scene) => killLanes(scene.servers[await followerOf(scene)]),
-  killAuthority: async (scene) => killLanes(scene.servers[await authorityOf(scene)]),
-  freezeFollower: async (scene) => freeze(scene.servers[await followerOf(scene)], 200),
+  killFollower: async (scene, random) => (await follower(scene)).killLanes(random),
+  killAuthority: async (scene, random) => (await authority(scene)).killLanes(random),
+  freezeFollower: async (scene, random) => freeze(await follower(scene), random, 200),
   /** Longer than Ferry waits for a follower. */
-  freezeLong: async (scene) => freeze(scene.servers[await followerOf(scene)], 700),
-  cutFollower: async (scene, random) => cutOff(scene.proxies[await followerOf(scene)], random),
-  cutAuthority: async (scene, random) => cutOff(scene.proxies[await authorityOf(scene)], random),
-  orphanFollower: async (scene, random) => orphan(scene.proxies[await followerOf(scene)], random),
-  orphanAuthority: async (scene, random) => orphan(scene.proxies[await authorityOf(scene)], random),
-  delay: async ({ proxies }, random) => {
-    const proxy = proxies[random.pick(sides)]
+  freezeLong: async (scene, random) => freeze(await follower(scene), random, 700),
+  cutFollower: async (scene, random) => cutOff(await proxyOf(follower(scene), random), random),
+  cutAuthority: async (scene, random) => cutOff(await proxyOf(authority(scene), random), random),
+  orphanFollower: async (scene, random) => orphan(await proxyOf(follower(scene), random), random),
+  orphanAuthority: async (scene, random) => orphan(await proxyOf(authority(scene), random), random),
+  delay: async ({ sides: { source, target } }, random) => {
+    const proxy = random.pick(random.pick([source, target]).proxies)
     proxy.delay(random.between(1, 5))
     await sleep(200)
     proxy.pass()
   },
+  moveSlot: (scene, random) => moveSlot(random.pick(clustersOf(scene)), random),
+  failover: (scene, random) => failover(random.pick(clustersOf(scene)), random),
   restart: ({ ferry }) => ferry.restart(),
   crash: async ({ ferry }) => {
     await ferry.kill9()
@@ -94,6 +126,13 @@ const deeds: Readonly<Record<string, Deed>> = {
 }
 
 export const deedNames = Object.keys(deeds)
+/** Those that can be done to this scene. */
+export function deedsOf(scene: Scene): readonly string[] {
+  const [cluster] = clustersOf(scene)
+  const impossible = [...(cluster === undefined ? ['moveSlot'] : []), ...(cluster?.hasReplicas ? [] : ['failover'])]
+  return deedNames.filter((name) => !impossible.includes(name))
+}
+
 /** Seldom, since each costs seconds. */
 const costly = ['restart', 'crash']
 
@@ -135,19 +174,19 @@ export async function playFinale(finale: Finale, scene: Scene, random: Random, o
   if (finale === 'copy') {
     // Many values are under way at once, and for a while, between being read and being written: time for writes to them.
     await scene.ferry.mover({ batchKeys: 256 }).catch(() => undefined)
-    scene.proxies[await authorityOf(scene)].delay(random.between(3, 5))
+    const delayMs = random.between(3, 5)
+    for (const proxy of (await authority(scene)).proxies) proxy.delay(delayMs)
     await scene.ferry.post('/v1/mover/start').catch(() => undefined)
   }
   if (finale === 'crash') {
-    const side = random.chance(0.7) ? await followerOf(scene) : await authorityOf(scene)
-    const proxy = scene.proxies[side]
-    proxy.stall('to-server')
+    const { proxies } = await (random.chance(0.7) ? follower(scene) : authority(scene))
+    for (const proxy of proxies) proxy.stall('to-server')
     await sleep(random.between(20, 150))
     const killed = scene.ferry.kill9()
-    proxy.cut()
+    for (const proxy of proxies) proxy.cut()
     await killed
-    proxy.pass()
+    for (const proxy of proxies) proxy.pass()
   }
   await until(over, { what: 'the load to be over' })
-  for (const proxy of Object.values(scene.proxies)) proxy.pass()
+  for (const { proxies } of Object.values(scene.sides)) for (const proxy of proxies) proxy.pass()
 }

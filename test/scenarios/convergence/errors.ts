@@ -36,9 +36,20 @@ const ofLoss: readonly RegExp[] = [/^ERR FERRY (unknown-outcome|authority-unavai
 /** What two policies promise when one side fails. */
 const ofPolicy: readonly RegExp[] = [/^ERR FERRY (both-required|aborted)/]
 
+/** What clients of a cluster see: of keys that lie in several slots, and while slots or servers are on their way. */
+const ofCluster: readonly RegExp[] = [
+  /^CROSSSLOT /,
+  /^EXECABORT /,
+  /^(CLUSTERDOWN|TRYAGAIN) /,
+  /attempted to access (a non local key|keys that do not hash to the same slot)/i,
+  /^ERR (SELECT|SWAPDB|MOVE|COPY) is not allowed in cluster mode/i,
+  /^ERR (BY|GET) option of SORT denied in cluster mode/i,
+]
+
 export const isPlainError = (error: string): boolean => plain.some((words) => words.test(error))
 export const isLossError = (error: string): boolean => ofLoss.some((words) => words.test(error))
 export const isPolicyError = (error: string): boolean => ofPolicy.some((words) => words.test(error))
+export const isClusterError = (error: string): boolean => ofCluster.some((words) => words.test(error))
 export const isUnsupported = (error: string): boolean => /^ERR FERRY unsupported/.test(error)
 
 /** The part that says what kind it is, for counting. */

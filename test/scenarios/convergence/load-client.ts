@@ -3,10 +3,10 @@
  * reply that is wrong, missing, doubled or out of order is found here, and not only a difference at the end.
  */
 import { isReplyError, type Reply } from '../../../src/resp/decode.ts'
-import { Actor, type Load, ownDb, type Place } from './actor.ts'
+import { Actor, type Load, type Place } from './actor.ts'
 import { judgeBurst, type Step } from './burst.ts'
 import { malformed } from './commands/table.ts'
-import { type Argv, hotDatabases, World } from './commands/world.ts'
+import { type Argv, World } from './commands/world.ts'
 import { Weighted } from './weighted.ts'
 
 export class LoadClient extends Actor {
@@ -69,7 +69,7 @@ export class LoadClient extends Actor {
   }
 
   #selecting(): Step {
-    this.#db = this.random.pick(hotDatabases)
+    this.#db = this.random.pick(this.load.mix.databases)
     return { name: 'select', argv: ['SELECT', this.#db] }
   }
 
@@ -98,7 +98,7 @@ export class LoadClient extends Actor {
 
   async #checkOwn(): Promise<void> {
     const counter = `own:${this.id}`
-    await this.select(ownDb)
+    await this.select(this.load.ownDb)
     const list = `own-list:${this.id}`
     const pipeline: Argv[] = [
       ['DEL', list],
@@ -107,9 +107,9 @@ export class LoadClient extends Actor {
       ['RPUSH', list, 'x'],
       ['LPOP', list],
       ['LLEN', list],
-      ['SELECT', this.random.pick(hotDatabases)],
+      ['SELECT', this.random.pick(this.load.mix.databases)],
       ['GET', counter],
-      ['SELECT', ownDb],
+      ['SELECT', this.load.ownDb],
       ['MULTI'],
       ['INCR', counter],
       ['GET', counter],
@@ -129,7 +129,9 @@ export class LoadClient extends Actor {
     const before = this.#own ?? first - 1
     const one = before + 1
     const two = before + 2
-    const wanted = [one, one, 1, 'x', 0, 'OK', null, 'OK', 'OK', 'QUEUED', 'QUEUED', [two, two], two]
+    // Where all clients share one database, it is there as well.
+    const elsewhere = this.load.mix.databases.includes(this.load.ownDb) ? one : null
+    const wanted = [one, one, 1, 'x', 0, 'OK', elsewhere, 'OK', 'OK', 'QUEUED', 'QUEUED', [two, two], two]
     const text = (value: unknown): string => (Array.isArray(value) ? `[${value.map(text).join()}]` : String(value))
     const differs = replies.some((reply, position) => text(reply) !== text(wanted[position]))
     if (differs) this.wrong(`own keys: ${text([...replies])}, wanted ${text(wanted)}`)

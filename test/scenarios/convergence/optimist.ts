@@ -3,7 +3,7 @@
  * have: so its value in the end shows whether an update was lost or let through although the key had changed.
  */
 import { isReplyError } from '../../../src/resp/decode.ts'
-import { Actor, type Load, ownDb, type Place } from './actor.ts'
+import { Actor, type Load, type Place } from './actor.ts'
 import type { Argv } from './commands/world.ts'
 
 export const watchedKey = 'watched'
@@ -32,7 +32,7 @@ export class Optimist extends Actor {
   }
 
   protected override connected(): Promise<void> {
-    return this.select(ownDb)
+    return this.select(this.load.ownDb)
   }
 
   protected override lost(): void {

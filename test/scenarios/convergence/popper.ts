@@ -1,7 +1,7 @@
 /** A client that waits on the server: blocking pops and reads on the hot keys, now and then gone while it waits. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Actor, type Load, type Place } from './actor.ts'
-import { hotDatabases, World } from './commands/world.ts'
+import { World } from './commands/world.ts'
 import { Weighted } from './weighted.ts'
 
 export class Popper extends Actor {
@@ -15,7 +15,7 @@ export class Popper extends Actor {
   }
 
   protected override async connected(): Promise<void> {
-    await this.select(this.random.pick(hotDatabases))
+    await this.select(this.random.pick(this.load.mix.databases))
   }
 
   protected override async turn(): Promise<void> {

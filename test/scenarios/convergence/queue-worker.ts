@@ -1,6 +1,6 @@
 /** Pushes numbered jobs to one list and takes them with blocking pops: no job may be handed out twice, none may disappear. */
 import { isReplyError } from '../../../src/resp/decode.ts'
-import { Actor, type Load, ownDb, type Place } from './actor.ts'
+import { Actor, type Load, type Place } from './actor.ts'
 import type { Argv } from './commands/world.ts'
 
 export const queueKey = 'jobs'
@@ -36,7 +36,7 @@ export class QueueWorker extends Actor {
   }
 
   protected override connected(): Promise<void> {
-    return this.select(ownDb)
+    return this.select(this.load.ownDb)
   }
 
   protected override lost(): void {

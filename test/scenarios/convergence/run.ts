@@ -1,14 +1,16 @@
 /**
  * The convergence run for as long as wanted: `npm run converge -- --seconds 60 --seed 1`. `--mutant hold` takes a safety away, which has to be
  * noticed; `--mutants` does that for each. `--deeds copy,killFollower`, `--only incr,del`, `--clients 2` and the like make a case smaller;
+ * `--topology cluster:single` makes the source a cluster, `--replicas 1` gives its primaries heirs, `--databases 1` has all share one database;
  * `--policy best-effort` and `--reads ratio` are kept to the end where `--deeds` leaves out what changes them.
  */
 import { parseArgs } from 'node:util'
-import type { ReadMode, WritePolicy } from '../../../src/routing/modes.ts'
+import type { ReadMode, Side, WritePolicy } from '../../../src/routing/modes.ts'
 import { engineNames } from '../../support/redis-server.ts'
 import { deedNames, type Finale } from './deeds.ts'
 import { huntMutant, type Mutant, mutants } from './mutants.ts'
 import { isGood, printReport } from './report.ts'
+import { type Topology, topologies } from './side.ts'
 import { type StressOptions, stress } from './stress.ts'
 
 const { values } = parseArgs({
@@ -19,6 +21,9 @@ const { values } = parseArgs({
     clients: { type: 'string' },
     source: { type: 'string' },
     target: { type: 'string' },
+    topology: { type: 'string', default: 'single:single' },
+    replicas: { type: 'string' },
+    databases: { type: 'string' },
     deeds: { type: 'string' },
     only: { type: 'string' },
     without: { type: 'string' },
@@ -47,6 +52,13 @@ const engineOf = (name: string | undefined): string | undefined => {
   return wanted === 'path' ? undefined : wanted
 }
 
+function topologyOf(words: string): Record<Side, Topology> {
+  const [source, target] = words.split(':').map((word) => topologies.find((name) => name === word))
+  if (source === undefined || target === undefined)
+    throw new Error(`--topology is source:target, each ${topologies.join(' or ')}`)
+  return { source, target }
+}
+
 function optionsOf(seed: number): StressOptions {
   const [source, target] = [engineOf(values.source), engineOf(values.target ?? values.source)]
   return {
@@ -55,6 +67,9 @@ function optionsOf(seed: number): StressOptions {
     engines: { ...(source !== undefined && { source }), ...(target !== undefined && { target }) },
     shortLived: values.short,
     hidden: values.hidden,
+    topology: topologyOf(values.topology),
+    ...(values.replicas !== undefined && { replicas: Number(values.replicas) }),
+    ...(values.databases !== undefined && { databases: Number(values.databases) }),
     ...(values.finale !== undefined && { finale: values.finale as Finale }),
     ...(values.policy !== undefined && { policy: values.policy as WritePolicy }),
     ...(values.reads !== undefined && { reads: values.reads as ReadMode }),
@@ -64,13 +79,15 @@ function optionsOf(seed: number): StressOptions {
     ...(values.deeds !== undefined && { deeds: values.deeds.split(',').filter((name) => deedNames.includes(name)) }),
     ...(values.only !== undefined && { only: values.only.split(',') }),
     ...(values.without !== undefined && { without: values.without.split(',') }),
-    ...(values.verbose && { log: (line: string) => console.log(line) }),
+    ...(values.verbose && { log: (line: string) => console.log(`${(performance.now() / 1_000).toFixed(1)} s ${line}`) }),
   }
 }
 
 async function round(seed: number): Promise<boolean> {
   const options = optionsOf(seed)
-  console.log(`seed ${seed}: ${options.engines?.source ?? 'redis on PATH'} to ${options.engines?.target ?? 'redis on PATH'}`)
+  console.log(
+    `seed ${seed}: ${options.engines?.source ?? 'redis on PATH'} to ${options.engines?.target ?? 'redis on PATH'}, ${values.topology}`,
+  )
   try {
     const report = await stress(options)
     printReport(report)
@@ -90,6 +107,9 @@ async function withoutSafety(mutant: Mutant, seed: number): Promise<boolean> {
   console.log(`seed ${seed}, without ${mutant}: ${verdict.caught ? 'CAUGHT' : 'NOT CAUGHT'}: ${verdict.how}`)
   return verdict.caught
 }
+
+// So that the servers end as well.
+process.once('SIGTERM', () => process.exit(143))
 
 const first = Number(values.seed)
 let failed = 0

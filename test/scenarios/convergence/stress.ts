@@ -2,28 +2,29 @@
  * Two real servers, Ferry between them behind proxies that misbehave, random clients, and an operator who never rests. When it is
  * quiet again the journal has to become empty and both sides have to be equal, whatever happened before.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { StatusDocument } from '../../../src/control/schemas.ts'
 import { Random } from '../../../src/demo/random.ts'
 import { RawConnection } from '../../../src/demo/raw-connection.ts'
 import type { Safety } from '../../../src/process/unsafe.ts'
-import type { ReadMode, Side, WritePolicy } from '../../../src/routing/modes.ts'
-import { ChaosProxy } from '../../support/chaos-proxy.ts'
+import { type ReadMode, type Side, sides, type WritePolicy } from '../../../src/routing/modes.ts'
 import { Ferry } from '../../support/ferry.ts'
-import { type RedisServer, startRedis } from '../../support/redis-server.ts'
 import { unthrottled } from '../../support/unthrottled.ts'
-import { type Actor, type Load, ownDb, type Place } from './actor.ts'
+import type { Actor, Load, Place } from './actor.ts'
 import type { Generator } from './commands/family.ts'
 import { library } from './commands/scripts.ts'
 import { beginning, blocking, prompt } from './commands/table.ts'
-import { Memory } from './commands/world.ts'
+import { hotDatabases, Memory, type Mix } from './commands/world.ts'
 import { type Comparison, compareExactly } from './compare.ts'
-import { deedNames, disturb, type Finale, finales, playFinale, type Scene } from './deeds.ts'
+import { deedsOf, disturb, type Finale, finales, playFinale, type Scene } from './deeds.ts'
 import { Engine } from './engine.ts'
 import { LoadClient } from './load-client.ts'
 import { Optimist, Watched, watchedKey } from './optimist.ts'
 import { Popper } from './popper.ts'
 import { probe } from './probe.ts'
 import { Jobs, QueueWorker, queueKey } from './queue-worker.ts'
+import { interleavedSlots, type SceneSide, type SideSettings, startSide, type Topology } from './side.ts'
+import type { SideReader } from './side-reader.ts'
 import { Publisher, Subscriber } from './talkers.ts'
 import { Tally } from './tally.ts'
 import { unusedWrites } from './unused.ts'
@@ -35,6 +36,12 @@ export interface StressOptions {
   readonly clients?: number
   /** Engine of each side, as installed; absent: the redis-server on PATH. */
   readonly engines?: Partial<Record<Side, string>>
+  /** Absent: single servers. */
+  readonly topology?: Readonly<Record<Side, Topology>>
+  /** Of each primary of a cluster. Absent: chance decides. */
+  readonly replicas?: number
+  /** Of the clusters; where it is 1, all clients share database 0 on all servers. Absent: as many as the engines can. */
+  readonly databases?: number
   /** Names of what the operator and the network may do; absent: all. */
   readonly deeds?: readonly string[]
   readonly shortLived?: boolean
@@ -70,41 +77,94 @@ export interface StressReport {
 }
 
 const settleLimitMs = 60_000
+const endLimitMs = 20_000
 /** The beginning, in which FLUSHALL may come; and the time until none can be under way any more. */
 const beginningShare = 0.1
 const flushedMs = 1_500
 /** How long before the end of the load the last thing happens: a copy needs writes beside it for a while. */
 const finaleMs = (finale: Finale, seconds: number): number => (finale === 'copy' ? Math.min(2_000, seconds * 400) : 500)
 
+const singles: Readonly<Record<Side, Topology>> = { source: 'single', target: 'single' }
+/** As many as a single server has. */
+const databasesMax = 16
+/** A database for the checks, where there are several. */
+const checksDb = 5
+const tagsOnClusters = 3
+/** Servers of Valkey 9.1 run it on keys of any slot, their own or not. */
+const unrouted = 'msetex'
+
+/** Few engines have several in a cluster. */
+function databasesOf({ databases, engines = {}, topology = singles }: StressOptions): number {
+  const several = sides.every((side) => topology[side] === 'single' || engines[side]?.startsWith('valkey-9'))
+  return databases ?? (several ? databasesMax : 1)
+}
+
+function mixOf(options: StressOptions): Mix {
+  const { keysPerType = 6, shortLived = true, hidden = false, topology = singles } = options
+  const tags = Object.values(topology).includes('cluster') ? tagsOnClusters : 0
+  return { keysPerType, shortLived, hidden, tags, databases: databasesOf(options) === 1 ? [0] : hotDatabases }
+}
+
 const users = [null, 'anna', 'bert'] as const
 
-async function setScene(engines: Partial<Record<Side, string>>, several: boolean, without: readonly Safety[]): Promise<Scene> {
-  const start = (engine: string | undefined): Promise<RedisServer> => startRedis(engine === undefined ? {} : { engine })
-  const servers = { source: await start(engines.source), target: await start(engines.target) }
-  if (several) for (const server of Object.values(servers)) await addUsers(server)
-  const proxies = { source: await ChaosProxy.start(servers.source.port), target: await ChaosProxy.start(servers.target.port) }
-  const ferry = await Ferry.start({
-    without,
-    source: proxies.source.url,
-    target: proxies.target.url,
-    limits: { followerTimeoutMs: 400, authorityWaitMs: 2_000 },
-    // A copy that keeps out of the way of the writes would show nothing.
-    mover: { batchKeys: 16, ...(without.length > 0 ? unthrottled : {}) },
+/** Other borders on each side, so that no slot has the same neighbours on both. */
+const slotsOn = { source: interleavedSlots(3, 3), target: interleavedSlots(2, 64) } as const
+
+/** What is behind each address, before Ferry is there. */
+async function setSides(options: StressOptions): Promise<Record<Side, SceneSide>> {
+  const { engines = {}, topology = singles } = options
+  const replicas = options.replicas ?? (new Random(options.seed).chance(0.5) ? 1 : 0)
+  const settings = (side: Side): SideSettings => ({
+    topology: topology[side],
+    engine: engines[side],
+    slots: slotsOn[side],
+    replicas,
+    databases: databasesOf(options),
   })
-  return { servers, proxies, ferry }
+  const source = await startSide(settings('source'))
+  try {
+    return { source, target: await startSide(settings('target')) }
+  } catch (error) {
+    await source.stop()
+    throw error
+  }
 }
 
-async function clearScene({ ferry, proxies, servers }: Scene): Promise<void> {
+async function setScene(options: StressOptions, several: boolean): Promise<Scene> {
+  const without: readonly Safety[] = options.mutant === undefined ? [] : [options.mutant]
+  const both = await setSides(options)
+  try {
+    if (several) for (const side of Object.values(both)) await addUsers(side)
+    const ferry = await Ferry.start({
+      without,
+      source: both.source.url,
+      target: both.target.url,
+      limits: { followerTimeoutMs: 400, authorityWaitMs: 2_000 },
+      // A copy that keeps out of the way of the writes would show nothing.
+      mover: { batchKeys: 16, ...(without.length > 0 ? unthrottled : {}) },
+    })
+    return { sides: both, ferry, clusterUntilMs: both.source.cluster === null ? 0 : Number.POSITIVE_INFINITY }
+  } catch (error) {
+    for (const side of Object.values(both)) await side.stop()
+    throw error
+  }
+}
+
+async function clearScene({ ferry, sides }: Scene): Promise<void> {
   await ferry.dispose()
-  for (const proxy of Object.values(proxies)) await proxy.stop()
-  for (const server of Object.values(servers)) await server.stop()
+  for (const side of Object.values(sides)) await side.stop()
 }
 
-async function addUsers(server: RedisServer): Promise<void> {
-  const connection = await RawConnection.open(server.port)
-  for (const user of users)
-    if (user !== null) await connection.command('ACL', 'SETUSER', user, 'on', `>${user}`, '~*', '&*', '+@all')
-  connection.close()
+/** What it leaves open keeps it alive. */
+async function endFerry({ ferry }: Scene, tally: Tally): Promise<void> {
+  const ended = await Promise.race([ferry.stop().then(() => true), sleep(endLimitMs, false)])
+  if (ended) return
+  tally.noteWrong(`Ferry did not end within ${endLimitMs} ms`)
+  await ferry.kill9()
+}
+
+async function addUsers(side: SceneSide): Promise<void> {
+  for (const user of users) if (user !== null) await side.tellAll('ACL', 'SETUSER', user, 'on', `>${user}`, '~*', '&*', '+@all')
 }
 
 interface Checks {
@@ -134,16 +194,21 @@ function cast(load: Load, options: StressOptions, random: Random, refused: Reado
 
 export async function stress(options: StressOptions): Promise<StressReport> {
   const { seed, seconds, log = () => undefined } = options
-  const mix = { keysPerType: options.keysPerType ?? 6, shortLived: options.shortLived ?? true, hidden: options.hidden ?? false }
+  const mix = mixOf(options)
   const random = new Random(seed)
   const several = options.users ?? random.chance(0.3)
   const copied = (options.copied ?? random.chance(0.5)) || options.finale === 'crash'
-  const scene = await setScene(options.engines ?? {}, several, options.mutant === undefined ? [] : [options.mutant])
+  const scene = await setScene(options, several)
   try {
-    const engine = await Engine.of(scene.servers.source.port)
+    const engine = await Engine.of(scene.sides.source.port)
     const memory = new Memory()
+    const onCluster = mix.tags > 0
+    const oneDatabase = databasesOf(options) === 1
     const wanted = ({ name }: Generator): boolean =>
-      engine.commands.has(name) && !options.without?.includes(name) && (options.only?.includes(name) ?? true)
+      engine.commands.has(name) &&
+      !(onCluster && name === unrouted) &&
+      !options.without?.includes(name) &&
+      (options.only?.includes(name) ?? true)
     const known = [...prompt, ...blocking, ...beginning].filter(wanted)
     await loadLibrary(scene.ferry.port)
     if (copied) await scene.ferry.backfill()
@@ -151,6 +216,8 @@ export async function stress(options: StressOptions): Promise<StressReport> {
     if (options.policy !== undefined) await scene.ferry.traffic({ writePolicy: options.policy })
     if (options.reads !== undefined) await scene.ferry.traffic({ readMode: options.reads, readPercentage: 50 })
     const carried = (generator: Generator): boolean => wanted(generator) && !refused.has(generator.name)
+    /** In the one database there is, what the checks know would go as well. */
+    const emptiesChecks = ({ name }: Generator): boolean => name === 'flushdb' && oneDatabase
     const startMs = performance.now()
     const since = (): number => performance.now() - startMs
     const beginningMs = seconds * 1000 * beginningShare
@@ -161,11 +228,12 @@ export async function stress(options: StressOptions): Promise<StressReport> {
       port: scene.ferry.port,
       engine,
       mix,
+      ownDb: oneDatabase ? 0 : checksDb,
       memory,
-      tally: new Tally(),
-      prompt: prompt.filter(carried),
+      tally: new Tally(() => performance.now() < scene.clusterUntilMs),
+      prompt: prompt.filter((generator) => carried(generator) && !emptiesChecks(generator)),
       blocking: blocking.filter(carried),
-      beginning: beginning.filter(carried),
+      beginning: [...beginning, ...prompt.filter(emptiesChecks)].filter(carried),
       beginningOver: () => since() > beginningMs,
       settledIn: () => since() > beginningMs + flushedMs,
       stopped: () => since() > seconds * 1000,
@@ -173,17 +241,21 @@ export async function stress(options: StressOptions): Promise<StressReport> {
     const running = cast(load, { ...options, users: several }, random, new Set(refused.keys()), checks).map((actor) =>
       actor.run(),
     )
-    const done = await disturb(scene, random, options.deeds ?? deedNames, nearEnd, log)
+    const done = await disturb(scene, random, options.deeds ?? deedsOf(scene), nearEnd, log)
+    log(`finale: ${finale}`)
     await playFinale(finale, scene, random, load.stopped)
+    log('the load is over')
     await Promise.all(running)
+    log('all clients have ended')
     if (finale === 'crash') await scene.ferry.restart()
     await settled(scene, log)
-    for (const server of Object.values(scene.servers)) await judgeChecks(server, checks, load.tally)
-    const { source, target } = scene.servers
+    log('settled')
+    const comparison = await judgeSides(scene, checks, load)
+    await endFerry(scene, load.tally)
     return {
       tally: load.tally,
       deeds: done,
-      comparison: await compareExactly(source.port, target.port),
+      comparison,
       refused,
       unused: unusedWrites(engine, load.tally.ran),
       log: scene.ferry.log,
@@ -198,13 +270,23 @@ async function loadLibrary(port: number): Promise<void> {
   await connection.command('FUNCTION', 'LOAD', 'REPLACE', library(0)).finally(() => connection.close())
 }
 
-/** What the checks' own keys hold in the end, on each side. */
-async function judgeChecks(server: RedisServer, { watched, jobs }: Checks, tally: Tally): Promise<void> {
-  const connection = await RawConnection.open(server.port)
-  await connection.command('SELECT', ownDb)
-  const value = Number((await connection.command('GET', watchedKey)) ?? 0)
-  const left = ((await connection.command('LRANGE', queueKey, 0, -1)) as Buffer[]).map(String)
-  connection.close()
+/** What the checks' own keys hold in the end on each side, and whether everything is the same on both. */
+async function judgeSides({ sides }: Scene, checks: Checks, load: Load): Promise<Comparison> {
+  const source = await sides.source.open()
+  const target = await sides.target.open()
+  try {
+    for (const reader of [source, target]) await judgeChecks(reader, checks, load)
+    return await compareExactly(source, target)
+  } finally {
+    source.close()
+    target.close()
+  }
+}
+
+async function judgeChecks(reader: SideReader, { watched, jobs }: Checks, { tally, ownDb }: Load): Promise<void> {
+  await reader.everywhere('SELECT', ownDb)
+  const value = Number((await reader.at(watchedKey).command('GET', watchedKey)) ?? 0)
+  const left = ((await reader.at(queueKey).command('LRANGE', queueKey, 0, -1)) as Buffer[]).map(String)
   for (const verdict of [watched.verdict(value), jobs.verdict(left)]) if (verdict !== null) tally.noteWrong(verdict)
 }
 

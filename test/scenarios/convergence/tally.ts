@@ -1,7 +1,7 @@
 /** What the clients of one run saw: counts by command and by error, and everything that no plain server would have answered. */
 import { isReplyError, type Reply } from '../../../src/resp/decode.ts'
 import type { Argv } from './commands/world.ts'
-import { isLossError, isPlainError, isPolicyError, kindOf } from './errors.ts'
+import { isClusterError, isLossError, isPlainError, isPolicyError, kindOf } from './errors.ts'
 
 const samplesMax = 12
 
@@ -19,6 +19,12 @@ export class Tally {
   readonly unexpectedSamples: string[] = []
   /** What no server would have answered. */
   readonly wrong: string[] = []
+  readonly #onCluster: () => boolean
+
+  /** `onCluster`: whether what a client has just been answered may have come from a cluster. */
+  constructor(onCluster: () => boolean) {
+    this.#onCluster = onCluster
+  }
 
   note(name: string, argv: Argv, reply: Reply | undefined): void {
     if (!isReplyError(reply)) {
@@ -32,6 +38,7 @@ export class Tally {
     const kind = kindOf(error)
     this.errors.set(kind, (this.errors.get(kind) ?? 0) + 1)
     if (isPlainError(error) || isLossError(error) || isPolicyError(error)) return
+    if (this.#onCluster() && isClusterError(error)) return
     this.unexpected++
     if (this.unexpectedSamples.length < samplesMax) this.unexpectedSamples.push(`${error} (to ${argv.join(' ').slice(0, 160)})`)
   }

@@ -9,7 +9,7 @@ import { RawClient } from '../raw-client.ts'
 import type { Generator } from './family.ts'
 import { library } from './scripts.ts'
 import { beginning, blocking, prompt } from './table.ts'
-import { type Argv, Memory, World } from './world.ts'
+import { type Argv, hotDatabases, Memory, World } from './world.ts'
 
 const times = 80
 const together = 20
@@ -75,7 +75,7 @@ describe.each([undefined, 'redis-8.0', 'valkey-8.1', 'valkey-9.1'])('on %s', (en
     const world = new World(
       new Random(7),
       await Engine.of(server.port),
-      { keysPerType: 6, shortLived: false, hidden: false },
+      { keysPerType: 6, shortLived: false, hidden: false, databases: hotDatabases, tags: 0 },
       new Memory(),
     )
     const client = await RawClient.open(server.port)

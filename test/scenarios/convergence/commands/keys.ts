@@ -17,8 +17,8 @@ function restore(w: World): Argv {
 /** By number, by bytes, and by and with what other keys hold that no argument names. */
 function sort(w: World): Argv {
   const key = w.pick(w.key('set'), w.key('list'), w.key('zset'))
-  const elsewhere = w.option(['BY', 'nosort'], ['BY', 'num:*'], ['BY', 'hash:*->n1'])
-  const got = w.option(['GET', '#'], ['GET', 'str:*', 'GET', '#'], ['GET', 'hash:*->f1'])
+  const elsewhere = w.option(['BY', 'nosort'], ['BY', `num:${w.tag}*`], ['BY', `hash:${w.tag}*->n1`])
+  const got = w.option(['GET', '#'], ['GET', `str:${w.tag}*`, 'GET', '#'], ['GET', `hash:${w.tag}*->f1`])
   const order = [...w.option(['ASC'], ['DESC']), 'ALPHA']
   return [
     'SORT',

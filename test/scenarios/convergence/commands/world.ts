@@ -12,10 +12,11 @@ export type Argv = readonly Argument[]
 export const keyTypes = ['str', 'num', 'bits', 'list', 'set', 'zset', 'geo', 'hash', 'stream', 'hll', 'vec'] as const
 export type KeyType = (typeof keyTypes)[number]
 
-/** The databases the random load uses; further ones belong to checks that know what has to be in them. */
-export const hotDatabases = [0, 1, 2] as const
+/** Databases that the random load uses where there are several; further ones belong to checks that know what has to be in them. */
+export const hotDatabases: readonly number[] = [0, 1, 2]
 
 const remembered = 64
+const tagChange = 0.15
 
 export interface Mix {
   /** Keys of each type in each database: few, so that everything meets everything. */
@@ -24,6 +25,10 @@ export interface Mix {
   readonly shortLived: boolean
   /** Scripts that declare one key and write another as well. */
   readonly hidden: boolean
+  /** The databases that random commands reach. */
+  readonly databases: readonly number[]
+  /** How many hash tags the keys have, besides none: keys of one tag lie in one slot of a cluster. */
+  readonly tags: number
 }
 
 /** The last few of what was seen. */
@@ -89,6 +94,8 @@ export class World {
   readonly engine: Engine
   readonly mix: Mix
   readonly memory: Memory
+  /** That of the last key, as is mostly that of the next one; empty = none. */
+  #tag = ''
 
   constructor(random: Random, engine: Engine, mix: Mix, memory: Memory) {
     this.random = random
@@ -99,7 +106,13 @@ export class World {
 
   /** Now and then one of the wrong type: both sides have to refuse alike. */
   key(type: KeyType): string {
-    return `${this.random.chance(0.03) ? this.random.pick(keyTypes) : type}:${this.random.below(this.mix.keysPerType)}`
+    const tag = this.#nextTag()
+    return `${this.random.chance(0.03) ? this.random.pick(keyTypes) : type}:${tag}${this.random.below(this.mix.keysPerType)}`
+  }
+
+  /** Of the last key, as part of a name or pattern. */
+  get tag(): string {
+    return this.#tag
   }
 
   anyKey(): string {
@@ -161,7 +174,7 @@ export class World {
   }
 
   db(): number {
-    return this.random.pick(hotDatabases)
+    return this.random.pick(this.mix.databases)
   }
 
   /** Short enough to run out during the run, or long enough to be compared after it. */
@@ -200,5 +213,14 @@ export class World {
 
   ids(key: string, most = 3): string[] {
     return this.some(most, () => this.id(key))
+  }
+
+  #nextTag(): string {
+    const { tags } = this.mix
+    if (tags > 0 && this.random.chance(tagChange)) {
+      const tag = this.random.below(tags + 1)
+      this.#tag = tag === 0 ? '' : `{t${tag}}:`
+    }
+    return this.#tag
   }
 }
