@@ -27,6 +27,9 @@ const heldBytesMax = 64 * 1024 * 1024
 const copiedBytesMax = 65_536
 const anyLimits = { bulkBytes: 2 ** 31 - 1, argumentsMax: 2 ** 31 - 1, inlineBytes: 65_536 }
 
+/** How long the first of the servers is waited for when another is there already. */
+const homeWaitMs = 200
+
 interface Ends {
   readonly connected: () => void
   readonly take: (chunk: Buffer) => void
@@ -53,6 +56,7 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
   #home: NodeLink | null = null
   #map: SlotMap | null = null
   #connected = false
+  #opening: NodeJS.Timeout | null = null
   /** Written before it was connected. */
   readonly #early: Buffer[] = []
   #closed = false
@@ -143,6 +147,7 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
     if (this.#closed) return
     this.#closed = true
     this.topology.forget(this)
+    if (this.#opening !== null) clearTimeout(this.#opening)
     this.#rerouting.stop()
     for (const link of [...this.#links.values()]) this.#drop(link)
   }
@@ -198,11 +203,13 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
   }
 
   home(): NodeLink | null {
-    if (this.#home?.lane.up) return this.#home
-    for (const link of this.#links.values()) {
-      if (!link.lane.up) continue
-      this.#home = link
-      return link
+    if (this.stateful && this.#home?.lane.up) return this.#home
+    for (const { id } of this.everyNode()) {
+      const link = this.#links.get(id)
+      if (link?.lane.up) {
+        this.#home = link
+        return link
+      }
     }
     return this.#home
   }
@@ -270,8 +277,16 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
     if (this.#paused) lane.pause()
     link.opened()
     if (this.#connected) return
+    // All wires have the same home where they can: a message then reaches its subscribers without a way through the cluster.
+    if (this.everyNode()[0]?.id === link.node.id) this.#open()
+    else this.#opening ??= setTimeout(() => this.#open(), homeWaitMs)
+  }
+
+  #open(): void {
+    if (this.#opening !== null) clearTimeout(this.#opening)
+    this.#opening = null
+    if (this.#connected || this.#closed || this.home() === null) return
     this.#connected = true
-    this.#home = link
     for (const bytes of this.#early.splice(0)) this.#read(bytes)
     this.#ends.connected()
   }
