@@ -5,6 +5,7 @@
  * When slots change hands, nothing more is sent until every server has answered what it has: what one of them redirects then goes to the
  * new one ahead of everything that came later.
  */
+import { encodeCommand } from '../resp/encode.ts'
 import { RequestReader } from '../resp/request-reader.ts'
 import { Found } from '../resp/request-scanner.ts'
 import type { Side } from '../routing/modes.ts'
@@ -25,6 +26,7 @@ import type { Topology, TopologyListener } from './topology.ts'
 const heldBytesMax = 64 * 1024 * 1024
 /** Longer writes are kept as they are; shorter ones lie in a buffer that the writer uses again. */
 const copiedBytesMax = 65_536
+const readOnly = encodeCommand(['READONLY'])
 const anyLimits = { bulkBytes: 2 ** 31 - 1, argumentsMax: 2 ** 31 - 1, inlineBytes: 65_536 }
 
 /** How long the first of the servers is waited for when another is there already. */
@@ -73,6 +75,7 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
     this.#ends = ends
     this.#router = new RequestRouter(this)
     this.#rerouting = new Rerouting(this)
+    if (topology.endpoint.readsReplicas) this.sticky.push(readOnly)
     topology.listen(this)
     topology.whenReady(() => this.#begin())
   }
@@ -316,7 +319,8 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
     for (const owner of this.everyNode()) this.#linkOf(owner)
   }
 
-  #linkOf(node: ClusterNode): NodeLink {
+  #linkOf(owner: ClusterNode | SlotOwner): NodeLink {
+    const node = this.topology.endpoint.readsReplicas && 'replicas' in owner ? replicaOf(owner) : owner
     const known = this.#links.get(node.id)
     if (known !== undefined && known.node.host === node.host && known.node.port === node.port) return known
     if (known !== undefined) this.#drop(known)
@@ -359,5 +363,9 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
 
 const isGuarded = ({ node, connection }: Guard, { node: { id }, ready, lane }: NodeLink): boolean =>
   ready && id === node && lane.connections === connection
+
+/** In the place of its primary, as long as it has one. */
+const replicaOf = ({ id, host, port, replicas: [replica] }: SlotOwner): ClusterNode =>
+  replica === undefined ? { id, host, port } : { id, host: replica.host, port: replica.port }
 
 const unserved = ({ slot }: Part): Buffer => Buffer.from(`-CLUSTERDOWN Hash slot ${slot} is not served\r\n`)

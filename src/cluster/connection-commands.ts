@@ -132,6 +132,11 @@ export class ConnectionCommands {
     this.#wire.sticky.push(Buffer.from(frame))
   }
 
+  /** All but READONLY, with which a wire to replicas begins. */
+  #unstick(): void {
+    this.#wire.sticky.length = this.#wire.topology.endpoint.readsReplicas ? 1 : 0
+  }
+
   /** The servers' own numbers of their starts mean nothing here: one stands for all. */
   #info(args: ArgView, frame: Buffer, spec: CommandSpec): void {
     if (routeOf(spec, args) === Route.every) {
@@ -159,7 +164,7 @@ export class ConnectionCommands {
       return
     }
     if (argIs(args, 2, 'on')) this.#stick(frame)
-    else this.#wire.sticky.length = 0
+    else this.#unstick()
     this.#sender.every(frame, firstOf)
   }
 

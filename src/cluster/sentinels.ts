@@ -73,7 +73,11 @@ export class Sentinels {
         const client = await this.#sentinelAt(seed)
         const answer = await client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', this.#endpoint.service)
         if (!Array.isArray(answer)) throw new Error(`the Sentinel knows no primary by the name of ${this.#endpoint.service}`)
-        return await this.#whereItIs(endpointAt(this.#endpoint, String(answer[0]), Number(answer[1])))
+        const replica = this.#endpoint.readsReplicas ? await this.#replica(client) : null
+        return await this.#whereItIs(
+          replica ?? endpointAt(this.#endpoint, String(answer[0]), Number(answer[1])),
+          replica !== null,
+        )
       } catch (error) {
         this.lastError = `${seed.host}:${seed.port}: ${(error as Error).message}`
         this.#client?.disconnect()
@@ -83,14 +87,26 @@ export class Sentinels {
     return null
   }
 
-  /** A Sentinel may be behind: whoever it names has to say itself that it is a primary. */
-  async #whereItIs(endpoint: Endpoint): Promise<Endpoint | null> {
+  /** One that is in step with its primary, as far as the Sentinel knows; null = there is none. */
+  async #replica(client: Redis): Promise<Endpoint | null> {
+    const replicas = (await client.call('SENTINEL', 'REPLICAS', this.#endpoint.service)) as string[][]
+    for (const flat of replicas) {
+      const field = (name: string): string => String(flat[flat.indexOf(name) + 1])
+      if (field('flags') === 'slave' && field('master-link-status') === 'ok')
+        return endpointAt(this.#endpoint, field('ip'), Number(field('port')))
+    }
+    return null
+  }
+
+  /** A Sentinel may be behind: whoever it names has to say itself what it is. */
+  async #whereItIs(endpoint: Endpoint, replica: boolean): Promise<Endpoint | null> {
     const known = this.#primary
     if (known !== null && known.host === endpoint.host && known.port === endpoint.port) return known
     const client = await connectClient(endpoint, 'role')
     try {
       const [role] = (await client.call('ROLE')) as [unknown]
-      if (String(role) !== 'master') throw new Error(`${endpoint.host}:${endpoint.port} is no primary yet`)
+      if (String(role) !== (replica ? 'slave' : 'master'))
+        throw new Error(`${endpoint.host}:${endpoint.port} is no ${replica ? 'replica' : 'primary'} yet`)
       return { ...endpoint, db: this.#endpoint.db }
     } finally {
       client.disconnect()

@@ -100,6 +100,7 @@ the \`tls\` keys of the file win over them.
 \`redis-cluster://[[user]:password@]host[:port][,host[:port]…]\` (\`rediss-cluster://\` for TLS) names some servers of a cluster; the others are found
 by asking them, also when servers come and go. \`redis-sentinel://[[user]:password@]host[:port][,…]/name[/db]\` (\`rediss-sentinel://\`) names Sentinels,
 port 26379 unless given, and the name that they have for the primary; user and password are those of the servers, not of the Sentinels.
+With \`?readFrom=replica\` the source of \`ferry copy\` and either side of \`ferry verify\` are read from replicas, where there are some.
 `
 }
 

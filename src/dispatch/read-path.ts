@@ -3,7 +3,8 @@ import { type ArgView, argIs } from '../commands/arg-view.ts'
 import { missRule } from '../commands/misses.ts'
 import { type CommandSpec, Compare, KeyForm, Kind } from '../commands/spec.ts'
 import { cursorsPerClientMax } from '../limits.ts'
-import type { Side } from '../routing/modes.ts'
+import { crossesSlots } from '../routing/cluster-route.ts'
+import { type Side, sides } from '../routing/modes.ts'
 import { slotOf } from '../routing/slot.ts'
 import { stripeOf } from '../routing/stripe.ts'
 import { type VersionRule, VersionRules } from '../routing/versions.ts'
@@ -54,9 +55,17 @@ export class ReadPath {
       return
     }
     const keys = spec.kind === Kind.ReadKeyless ? [] : (keysOf(spec, args, client.db) ?? [])
-    const side = this.#sideFor(client, spec, args, keys)
+    const wanted = this.#sideFor(client, spec, args, keys)
+    const side = this.#canAsk(client, spec, keys, wanted) ? wanted : this.#core.traffic.authority
     if (side === null) this.#sidedRead(client, spec, keys, frame).start()
     else this.#ask(client, side, frame)
+  }
+
+  /** A cluster refuses reads of several slots, which the authority may take. */
+  #canAsk({ pair }: Client, spec: CommandSpec, keys: readonly DbKey[], side: Side | null): boolean {
+    if (keys.length < 2 || side === this.#core.traffic.authority) return true
+    const asked = side === null ? sides : [side]
+    return !asked.some((one) => pair.lane(one).endpoint.kind === 'cluster') || !crossesSlots(spec, keys)
   }
 
   /** A read of this size is rare: it is put together, since all of its keys count and it may have to be sent a second time. */

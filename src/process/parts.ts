@@ -29,7 +29,7 @@ import { Counters } from '../observe/counters.ts'
 import { EventLog } from '../observe/events.ts'
 import { createLatencies } from '../observe/histograms.ts'
 import { ProxyServer } from '../proxy/server.ts'
-import { type CopyRules, whatLeavesDifferences } from '../routing/copy-rules.ts'
+import { whatLeavesDifferences } from '../routing/copy-rules.ts'
 import { type Side, sides } from '../routing/modes.ts'
 import { ClientPause } from '../session/client-pause.ts'
 import { DatabaseCheck } from '../session/database-check.ts'
@@ -67,7 +67,7 @@ export interface Parts {
 
 /** @throws FerryError where the state file or an address cannot be used. */
 export function buildParts(config: Config, infoRows: (parts: Parts) => readonly string[]): Parts {
-  mustKeepEqual(config.copy)
+  mustKeepEqual(config)
   const store = openStore(config.state)
   const record = loadMigration(store) ?? firstRecord(config)
   const turn = new Turn()
@@ -176,13 +176,15 @@ function allowedOf(written: readonly string[]): ReadonlySet<string> {
 }
 
 /** Both sides get every write, and a copy that leaves them different would only make work for the comparison. */
-function mustKeepEqual(rules: CopyRules): void {
-  const what = whatLeavesDifferences(rules)
-  if (what === null) return
-  throw new FerryError(
-    'invalid-config',
-    `copy: ferry serve keeps both sides equal, which does not go with ${what}; it is for ferry copy`,
-  )
+function mustKeepEqual({ copy, source, target }: Config): void {
+  const rule = whatLeavesDifferences(copy)
+  const replicas = [source, target].some((side) => endpointOf(side).readsReplicas)
+  if (rule === null && !replicas) return
+  const what =
+    rule === null
+      ? 'url: ferry serve keeps both sides equal, which does not go with readFrom=replica'
+      : `copy: ferry serve keeps both sides equal, which does not go with ${rule}`
+  throw new FerryError('invalid-config', `${what}; it is for ferry copy`)
 }
 
 function firstRecord(config: Config): MigrationRecord {

@@ -41,16 +41,18 @@ export interface Endpoint {
   readonly seeds: readonly Endpoint[]
   /** The name under which the Sentinels know the primary; empty unless kind is `sentinel`. */
   readonly service: string
+  /** Of a cluster, or of Sentinels: read from replicas, where there are some. Nothing may be written there. */
+  readonly readsReplicas: boolean
   /** How to get there, where a socket alone does not lead there; set by whoever knows the servers. */
   readonly dial: Dial | null
 }
 
 const defaultPort = 6379
-const queryOptions = ['db', 'username', 'password', 'ca', 'cert', 'key', 'servername', 'rejectUnauthorized']
+const queryOptions = ['db', 'username', 'password', 'ca', 'cert', 'key', 'servername', 'rejectUnauthorized', 'readFrom']
 const defaultSentinelPort = 26_379
 const schemes = 'redis://, rediss://, unix://, redis-cluster://, rediss-cluster://, redis-sentinel:// or rediss-sentinel://'
 /** What only an address of one server has. */
-const single = { seeds: [], service: '', dial: null } as const
+const single = { seeds: [], service: '', readsReplicas: false, dial: null } as const
 
 /** Hides the password of every URL in a text, whether it stands before the `@` or in a `password=` option. */
 export function redactUrls(text: string): string {
@@ -69,9 +71,11 @@ export function parseEndpoint(url: string, tlsOptions: EndpointTlsOptions = {}):
   const parts = split(url, url.slice(scheme.length + 3))
   switch (scheme) {
     case 'unix':
+      refuseReadFrom(url, parts)
       return unixEndpoint(url, parts, tlsOptions)
     case 'redis':
     case 'rediss':
+      refuseReadFrom(url, parts)
       return tcpEndpoint(url, scheme, parts, tlsOptions)
     case 'redis-cluster':
     case 'rediss-cluster':
@@ -137,6 +141,10 @@ function decode(url: string, text: string): string {
   }
 }
 
+function refuseReadFrom(url: string, { query }: Parts): void {
+  if (query.has('readFrom')) throw invalid(url, 'readFrom is for clusters and Sentinels: name the replica itself')
+}
+
 function unixEndpoint(url: string, parts: Parts, tlsOptions: EndpointTlsOptions): Endpoint {
   if (parts.authority !== '' || parts.path.length < 2)
     throw invalid(url, 'expected an absolute path, as in unix:///run/redis.sock')
@@ -186,7 +194,8 @@ function clusterEndpoint(url: string, scheme: string, parts: Parts, tlsOptions: 
   if (parts.path.length > 1 || parts.query.has('db')) throw invalid(url, 'a cluster address names no database')
   const secure = scheme.startsWith('rediss')
   const seeds = seedsOf(url, parts, defaultPort, secure, tlsOptions)
-  return several('cluster', url, seeds, '', 0, `${scheme}://${redactedCredentials(parts)}${parts.authority}`)
+  const redacted = `${scheme}://${redactedCredentials(parts)}${parts.authority}`
+  return { ...several('cluster', url, seeds, '', 0, redacted), readsReplicas: readsReplicas(url, parts) }
 }
 
 function sentinelEndpoint(url: string, scheme: string, parts: Parts, tlsOptions: EndpointTlsOptions): Endpoint {
@@ -196,7 +205,13 @@ function sentinelEndpoint(url: string, scheme: string, parts: Parts, tlsOptions:
   const seeds = seedsOf(url, parts, defaultSentinelPort, secure, tlsOptions)
   const number = databaseOf(url, db || (parts.query.get('db') ?? ''))
   const redacted = `${scheme}://${redactedCredentials(parts)}${parts.authority}/${name}${number === 0 ? '' : `/${number}`}`
-  return several('sentinel', url, seeds, decode(url, name), number, redacted)
+  return { ...several('sentinel', url, seeds, decode(url, name), number, redacted), readsReplicas: readsReplicas(url, parts) }
+}
+
+function readsReplicas(url: string, { query }: Parts): boolean {
+  const from = query.get('readFrom') ?? 'primary'
+  if (from !== 'primary' && from !== 'replica') throw invalid(url, `readFrom must be primary or replica, found "${from}"`)
+  return from === 'replica'
 }
 
 function seedsOf(url: string, parts: Parts, port: number, secure: boolean, tlsOptions: EndpointTlsOptions): Endpoint[] {

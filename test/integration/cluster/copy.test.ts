@@ -14,7 +14,7 @@ let other: RedisCluster
 let direct: InstanceType<typeof Redis.Cluster>
 
 beforeAll(async () => {
-  ;[source, single, other] = await Promise.all([startCluster(), startRedis(), startCluster({ primaries: 2 })])
+  ;[source, single, other] = await Promise.all([startCluster({ replicas: 1 }), startRedis(), startCluster({ primaries: 2 })])
   direct = new Redis.Cluster(source.nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
   await Promise.all(Array.from({ length: 600 }, (_, i) => direct.set(`s:${i}`, i)))
   await Promise.all(Array.from({ length: 200 }, (_, i) => direct.hset(`h:${i}`, { field: i })))
@@ -53,3 +53,20 @@ test('fills a cluster, and refuses one that has keys', { timeout: 60_000 }, asyn
   await direct.set('s:200', 'another')
   expect(await verified(source.url, other.url)).toBe(1)
 })
+
+test('reads from replicas where it is told to', { timeout: 60_000 }, async () => {
+  await other.primaries().then((nodes) => Promise.all(nodes.map(({ client }) => client.flushall())))
+  const before = await dumps()
+  const copy = new CopyProcess(['--source', `${source.url}?readFrom=replica`, '--target', other.url])
+  expect(await copy.end()).toMatchObject({ status: 0, last: { keysCopied: 1_000, keysFailed: 0 } })
+  expect(await clusterStateOf(other)).toEqual(await clusterStateOf(source))
+  expect(await dumps()).toEqual(before)
+})
+
+/** How often primaries of the source were asked for a value. */
+async function dumps(): Promise<string[]> {
+  const primaries = await source.primaries()
+  return Promise.all(
+    primaries.map(async ({ client }) => String(/cmdstat_dump:calls=\d+/.exec(await client.info('commandstats')))),
+  )
+}
