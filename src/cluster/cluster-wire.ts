@@ -290,6 +290,8 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
     this.#opening = null
     if (this.#connected || this.#closed || this.home() === null) return
     this.#connected = true
+    // It may have changed while the servers were connected to.
+    if (this.#map !== this.topology.map) this.followMap()
     for (const bytes of this.#early.splice(0)) this.#read(bytes)
     this.#ends.connected()
   }
