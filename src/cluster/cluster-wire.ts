@@ -187,6 +187,7 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
     }
     if (part.guard !== null && !isGuarded(part.guard, link)) {
       this.#line.deliver(part, part.guard.instead, true)
+      part.guard.unwatch()
       return
     }
     link.send(part)

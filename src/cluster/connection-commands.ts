@@ -9,7 +9,7 @@ import { firstOf, mergeOf } from '../routing/merge-nodes.ts'
 import { contextOf } from '../upstream/lane.ts'
 import type { Carrier } from './carrier.ts'
 import { packCursor, unpackCursor } from './scan-cursor.ts'
-import type { Sender } from './sender.ts'
+import { type Sender, unheardOwner } from './sender.ts'
 import { SubscribePart } from './subscribe-part.ts'
 
 export type Handler = (args: ArgView, frame: Buffer, spec: CommandSpec) => void
@@ -25,15 +25,6 @@ const keyspacePattern = /^__key(space|event)@/
 const noBytes = Buffer.alloc(0)
 /** Ids of connections: none that a process before this one may have given, too. */
 let lastId = Date.now() * 1000
-
-/** Of a subscription that is confirmed by the first server alone. */
-const silent = {
-  deliver: () => undefined,
-  redirected: () => false,
-  splitOff: () => false,
-  survives: () => true,
-  broken: () => undefined,
-}
 
 export class ConnectionCommands {
   readonly #wire: Carrier
@@ -188,7 +179,13 @@ export class ConnectionCommands {
     const home = this.#wire.home()
     for (const link of this.#wire.links) {
       if (link === home) continue
-      const other = new SubscribePart(silent, this.#wire.nextOrder(), Route.home, Buffer.from(frame), contextOf(3, this.#db))
+      const other = new SubscribePart(
+        unheardOwner,
+        this.#wire.nextOrder(),
+        Route.home,
+        Buffer.from(frame),
+        contextOf(3, this.#db),
+      )
       other.node = link.node.id
       this.#wire.dispatch(other)
     }

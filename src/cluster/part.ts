@@ -28,6 +28,8 @@ export interface Guard {
   /** Which of the lane's connections it was. */
   readonly connection: number
   readonly instead: Buffer
+  /** What is watched there is no more. */
+  unwatch(): void
 }
 
 /** The server that a part was sent to. */

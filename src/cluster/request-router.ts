@@ -15,7 +15,6 @@ import { Sender } from './sender.ts'
 const crossSlot = encodeError("CROSSSLOT Keys in request don't hash to the same slot")
 const execAbort = encodeError('EXECABORT Transaction discarded because of previous errors.')
 const anyLimits = { bulkBytes: 2 ** 31 - 1, argumentsMax: 2 ** 31 - 1, inlineBytes: 0 }
-const noBytes = Buffer.alloc(0)
 const unwatch = encodeCommand(['UNWATCH'])
 
 export class RequestRouter {
@@ -139,13 +138,18 @@ export class RequestRouter {
       slot === Route.crossing || (watched !== null && slot >= 0 && !watched.slots.has(slot) && !this.#isAt(slot, watched.node))
     if (crosses) {
       this.#refuseBlock(block.length, spec.name === 'exec')
-      if (watched !== null) this.#sender.toEach([{ frame: unwatch, slot: Route.home, node: watched.node }], () => noBytes)
+      if (watched !== null) this.#sender.silently(watched.node, unwatch)
       return
     }
     const part = this.#sender.part(slot, { buf, start: 0, end: buf.length, count: block.length }, true)
     if (watched !== null) {
       if (slot < 0) part.node = watched.node
-      part.guard = { node: watched.node, connection: watched.connection, instead: this.#unrun(block.length) }
+      part.guard = {
+        node: watched.node,
+        connection: watched.connection,
+        instead: this.#unrun(block.length),
+        unwatch: () => this.#sender.silently(watched.node, unwatch),
+      }
     }
     this.#wire.place(part)
     this.#wire.dispatch(part)

@@ -4,7 +4,7 @@ import type { Merge } from '../routing/merge-nodes.ts'
 import { freshContext } from '../upstream/lane.ts'
 import type { Carrier } from './carrier.ts'
 import { Merged } from './merged.ts'
-import { Part } from './part.ts'
+import { Part, type PartOwner } from './part.ts'
 
 /** What one server gets of a command. */
 export interface Share {
@@ -58,10 +58,27 @@ export class Sender {
     })
   }
 
+  /** To one server, by id; nobody waits for what it says, whatever that is. */
+  silently(node: string, frame: Buffer): void {
+    const request = { buf: frame, start: 0, end: frame.length, count: 1 }
+    const part = new Part(unheardOwner, this.#wire.nextOrder(), Route.home, request, this.context, true)
+    part.node = node
+    this.#wire.dispatch(part)
+  }
+
   every(frame: Buffer, merge: Merge): void {
     this.toEach(
       this.#wire.everyNode().map(({ id }) => ({ frame, slot: Route.home, node: id })),
       merge,
     )
   }
+}
+
+/** Of parts that have no place in the order of replies. */
+export const unheardOwner: PartOwner = {
+  deliver: () => undefined,
+  redirected: () => false,
+  splitOff: () => false,
+  survives: () => true,
+  broken: () => undefined,
 }
