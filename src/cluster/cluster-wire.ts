@@ -12,7 +12,7 @@ import type { Side } from '../routing/modes.ts'
 import type { ClusterNode, SlotMap, SlotOwner } from '../routing/slot-map.ts'
 import { endpointAt } from '../upstream/endpoint.ts'
 import { Lane, type LaneOwner } from '../upstream/lane.ts'
-import type { Turn } from '../upstream/turn.ts'
+import type { Flushable, Turn } from '../upstream/turn.ts'
 import type { DialOptions, Several, Wire } from '../upstream/wire.ts'
 import type { Carrier } from './carrier.ts'
 import { Line, Place } from './line.ts'
@@ -37,7 +37,7 @@ interface Ends {
   readonly take: (chunk: Buffer) => void
 }
 
-export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyListener {
+export class ClusterWire implements Wire, Several, Carrier, Flushable, LaneOwner, TopologyListener {
   readonly several: Several = this
   readonly topology: Topology
   readonly options: DialOptions
@@ -59,8 +59,9 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
   #map: SlotMap | null = null
   #connected = false
   #opening: NodeJS.Timeout | null = null
-  /** Written before it was connected. */
-  readonly #early: Buffer[] = []
+  /** Written and not looked at yet. */
+  readonly #inbox: Buffer[] = []
+  #scheduled = false
   #closed = false
   #paused = false
   #choked = false
@@ -82,7 +83,7 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
 
   get writableLength(): number {
     let bytes = this.#rerouting.heldBytes
-    for (const { length } of this.#early) bytes += length
+    for (const { length } of this.#inbox) bytes += length
     for (const link of this.#links.values()) bytes += link.lane.bufferedBytes + link.waitingBytes
     return bytes
   }
@@ -100,9 +101,20 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
   write(bytes: Buffer): void {
     if (this.#closed) return
     this.bytesWritten += bytes.length
-    const own = bytes.length > copiedBytesMax ? bytes : Buffer.from(bytes)
-    if (this.#connected) this.#read(own)
-    else this.#early.push(own)
+    this.#inbox.push(bytes.length > copiedBytesMax ? bytes : Buffer.from(bytes))
+    if (this.#connected) this.#schedule()
+  }
+
+  /** What was written is looked at when its writer is through: some answers come at once, and may make it write more. */
+  flush(): void {
+    this.#scheduled = false
+    for (const bytes of this.#inbox.splice(0)) if (!this.#closed) this.#read(bytes)
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#inbox.length === 0) return
+    this.#scheduled = true
+    this.#turn.schedule(this)
   }
 
   #read(bytes: Buffer): void {
@@ -293,7 +305,7 @@ export class ClusterWire implements Wire, Several, Carrier, LaneOwner, TopologyL
     this.#connected = true
     // It may have changed while the servers were connected to.
     if (this.#map !== this.topology.map) this.followMap()
-    for (const bytes of this.#early.splice(0)) this.#read(bytes)
+    this.#schedule()
     this.#ends.connected()
   }
 

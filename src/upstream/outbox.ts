@@ -40,8 +40,8 @@ export class Outbox {
     if (this.pendingBytes === 0) return
     this.pendingBytes = 0
     if (run !== null && this.#pieces.length === 0 && this.#stageTo === this.#stageFrom) {
-      socket.write(this.#runStart === 0 && this.#runEnd === run.length ? run : run.subarray(this.#runStart, this.#runEnd))
       this.#run = null
+      socket.write(this.#runStart === 0 && this.#runEnd === run.length ? run : run.subarray(this.#runStart, this.#runEnd))
       return
     }
     if (run !== null) this.#seal(run)
