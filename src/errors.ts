@@ -40,6 +40,12 @@ export const errorCatalogue = {
   forbidden: { http: 403, exit: 6, advice: 'The token lacks the role this route needs.' },
   'phase-conflict': { http: 409, exit: 6, advice: 'The migration is not in the phase this step needs.' },
   blocked: { http: 409, exit: 6, advice: 'A safety rule holds this step back; the message lists what blocks it.' },
+  'databases-unfit': {
+    http: 409,
+    exit: 6,
+    advice:
+      'The target lacks databases that the source has keys in; nothing was copied. The message names them: see `target.databases`.',
+  },
   'invalid-config': { http: 400, exit: 3, advice: 'Correct the named file, line or variable.' },
   'endpoint-unreachable': { http: 502, exit: 4, advice: 'Check the address, the credentials and the TLS files.' },
   'differences-found': { http: 409, exit: 5, advice: 'The two sides differ; run `ferry verify --repair`.' },

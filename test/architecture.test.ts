@@ -19,6 +19,7 @@ const layers: readonly { folder: string; only?: readonly string[] }[] = [
   { folder: 'commands' }, // what a Redis command is
   { folder: 'routing' }, // decisions, pure
   { folder: 'upstream' }, // one Redis side: sockets and their order
+  { folder: 'databases' }, // a target whose databases are others than the source's
   { folder: 'cluster' }, // several servers that look like one
   { folder: 'state' }, // what survives a restart
   { folder: 'observe' }, // is told, and asks nobody: a metric that reaches into the data path would order it around

@@ -17,6 +17,8 @@ export interface CopyOptions {
   readonly sweep: boolean
   /** SQLite file that lets a copy be resumed; null = none. */
   readonly state: string | null
+  /** As `target.databases` of the configuration. */
+  readonly databases: string
   /** Where the keys that could not be copied are written to, as NDJSON; null = nowhere. */
   readonly errors: string | null
   /** Follow what changes at the source until it is stopped; null = what is there now, once. */
@@ -45,6 +47,7 @@ export interface DirectVerifyOptions {
   readonly signal: AbortSignal
   /** Many times per second. */
   readonly onProgress: ((report: VerifyReport) => void) | undefined
+  readonly databases: string
 }
 
 export interface DemoOptions {

@@ -1,4 +1,10 @@
-/** What is behind the address of each side where that is more than one server; the one place where its parts are made and ended. */
+/**
+ * What is behind the address of each side where that is more than one server, or one whose databases are others than the source's; the one
+ * place where its parts are made and ended.
+ */
+import { dialWith } from '../databases/dial.ts'
+import { slotsWith } from '../databases/slots.ts'
+import { type DatabaseLayout, foldPrefix } from '../routing/database-layout.ts'
 import { type Side, sides } from '../routing/modes.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
 import type { Turn } from '../upstream/turn.ts'
@@ -14,13 +20,15 @@ class SideBehind {
   readonly topology: Topology | null
   readonly #sentinels: Sentinels | null
 
-  constructor(side: Side, endpoint: Endpoint, turn: Turn) {
+  constructor(side: Side, endpoint: Endpoint, turn: Turn, layout: DatabaseLayout | null) {
     this.topology = endpoint.kind === 'cluster' ? new Topology(endpoint) : null
     this.#sentinels = endpoint.kind === 'sentinel' ? new Sentinels(endpoint) : null
     const { topology } = this
     const cluster: Dial | null =
       topology === null ? null : (options, connected, take) => new ClusterWire(side, topology, turn, options, { connected, take })
-    this.endpoint = { ...endpoint, dial: cluster ?? this.#sentinels?.dial ?? null }
+    const there = { ...endpoint, dial: cluster ?? this.#sentinels?.dial ?? null }
+    const keyPrefix = layout?.kind === 'fold' ? (db: number) => foldPrefix(layout, db) : null
+    this.endpoint = layout === null ? there : { ...there, dial: dialWith(layout, there), keyPrefix }
     topology?.start()
     this.#sentinels?.start()
   }
@@ -34,6 +42,7 @@ class SideBehind {
 /** Whoever sends to the sides, and copies from one to the other. */
 interface SidesUser {
   readonly layouts: { source: unknown; target: unknown }
+  databases: DatabaseLayout | null
   /** Some server of a side lost data, or may have. */
   lostData(side: Side, runId: string, reason: string, restarted: boolean): void
 }
@@ -41,13 +50,20 @@ interface SidesUser {
 export interface SidesBehind extends Readonly<Record<Side, SideBehind>> {
   /** Both addresses with the way to get there. */
   readonly endpoints: Readonly<Record<Side, Endpoint>>
+  /** How the target's databases stand for the source's; null: they are the same. */
+  readonly databases: DatabaseLayout | null
   stop(): void
 }
 
-export function sidesBehind(endpoints: Readonly<Record<Side, Endpoint>>, turn: Turn): SidesBehind {
-  const source = new SideBehind('source', endpoints.source, turn)
-  const target = new SideBehind('target', endpoints.target, turn)
+export function sidesBehind(
+  endpoints: Readonly<Record<Side, Endpoint>>,
+  turn: Turn,
+  databases: DatabaseLayout | null = null,
+): SidesBehind {
+  const source = new SideBehind('source', endpoints.source, turn, null)
+  const target = new SideBehind('target', endpoints.target, turn, databases)
   return {
+    databases,
     source,
     target,
     endpoints: { source: source.endpoint, target: target.endpoint },
@@ -59,9 +75,10 @@ export function sidesBehind(endpoints: Readonly<Record<Side, Endpoint>>, turn: T
 }
 
 export function attach(behind: SidesBehind, user: SidesUser): void {
+  user.databases = behind.databases
   for (const side of sides) {
     const { topology } = behind[side]
-    user.layouts[side] = topology
+    user.layouts[side] = topology === null || side === 'source' ? topology : slotsWith(behind.databases, topology)
     if (topology !== null)
       topology.lostData = (reason, restarted) => user.lostData(side, topology.identity ?? '', reason, restarted)
   }

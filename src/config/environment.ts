@@ -28,6 +28,7 @@ const override = (
 export const overrides: readonly Override[] = [
   override('source.url', 'SOURCE_REDIS_URL', 'source', 'text', true),
   override('target.url', 'TARGET_REDIS_URL', 'target', 'text', true),
+  override('target.databases', 'FERRY_DATABASES', 'databases'),
   override('listen', 'FERRY_LISTEN', 'listen', 'list'),
   override('clusterMode', 'FERRY_CLUSTER_MODE', 'cluster-mode', 'boolean'),
   override('announce', 'FERRY_ANNOUNCE', 'announce'),

@@ -3,7 +3,7 @@ import { redactUrls } from '../upstream/endpoint.ts'
 import type { Config } from './schema.ts'
 
 export function redactConfig(config: Config): Config {
-  const side = (endpoint: Config['source']): Config['source'] => ({
+  const side = <Endpoint extends Config['source']>(endpoint: Endpoint): Endpoint => ({
     ...endpoint,
     url: redactUrls(endpoint.url),
     ...(endpoint.password === undefined ? {} : { password: '***' }),

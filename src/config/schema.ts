@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { limitDefaults, moverDefaults, ttlToleranceMs } from '../limits.ts'
 import { type AccessToken, roles } from '../roles.ts'
+import { databaseLayoutOf } from '../routing/database-layout.ts'
 import { phases, ratioUnits, readModes, writePolicies } from '../routing/modes.ts'
 import { type ThrottleLimitName, throttleLimitNames, throttleLimits } from '../throttle-limits.ts'
 import { copyRulesSchema } from './copy-rules-schema.ts'
@@ -46,6 +47,22 @@ const endpoint = z.strictObject({
   password: text.optional().meta({ description: "Ferry's own password; better kept in the environment.", examples: ['secret'] }),
   tls,
 })
+
+const databases = z
+  .union([text, z.record(z.string(), z.union([z.number(), z.literal('none')]))])
+  .superRefine((setting, context) => {
+    try {
+      databaseLayoutOf(setting)
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message })
+    }
+  })
+  .default('same')
+  .meta({
+    description:
+      "Which database of the target stands for which of the source. `same`: the same number. A map, or text such as `0=0,1=3,2=none`: the source's on the left, the target's on the right, `none` for what is left out; others do not exist on the target. `fold`, or `fold=db{db}:` with a prefix of one's own: all in database 0, keys of the others behind that prefix. See docs/databases.md.",
+    examples: [{ '0': 0, '1': 3 }],
+  })
 
 const listenAddress = z.union([z.string().regex(/^unix:\/\/\/\S+$/), hostAndPort], {
   error: 'expected host:port or unix:///path',
@@ -190,7 +207,7 @@ const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 export const configSchema = z
   .strictObject({
     source: endpoint.meta({ description: 'The side that the data is on now.' }),
-    target: endpoint.meta({ description: 'The side that the data goes to.' }),
+    target: endpoint.extend({ databases }).meta({ description: 'The side that the data goes to.' }),
     listen: z
       .array(listenAddress)
       .min(1)

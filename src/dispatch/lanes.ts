@@ -3,7 +3,10 @@
  * copies. Watches the followers: one that is silent for too long with commands in flight is cut off, and its keys go to the journal.
  */
 import { createHash } from 'node:crypto'
+import type { CommandSpec } from '../commands/spec.ts'
 import type { EventLog } from '../observe/events.ts'
+import { crossesSlots } from '../routing/cluster-route.ts'
+import type { DatabaseLayout } from '../routing/database-layout.ts'
 import { otherSide, type Side } from '../routing/modes.ts'
 import { stripeCount } from '../routing/stripe.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
@@ -11,7 +14,7 @@ import type { Credentials } from '../upstream/handshake.ts'
 import { ContextRefused, Lane, type LaneOwner } from '../upstream/lane.ts'
 import { PinnedPool } from '../upstream/pinned-pool.ts'
 import type { Turn } from '../upstream/turn.ts'
-import { framesIn, keysOf, specOf } from './command-keys.ts'
+import { type DbKey, framesIn, keysOf, specOf } from './command-keys.ts'
 import type { Core } from './core.ts'
 import { FormerConnections } from './former-connections.ts'
 import { LanePair } from './lane-pair.ts'
@@ -42,6 +45,8 @@ export class Lanes implements LaneOwner {
   readonly former = new FormerConnections()
   /** Null but for a side that is a cluster. */
   readonly layouts: Record<Side, SlotLayout | null> = { source: null, target: null }
+  /** How the target's databases stand for the source's; null: they are the same. */
+  databases: DatabaseLayout | null = null
   /** Told of every connection, see Lane.opened. */
   opened: (lane: Lane) => void = () => undefined
   readonly #runIds: Record<Side, string | null> = { source: null, target: null }
@@ -259,6 +264,19 @@ export class Lanes implements LaneOwner {
   /** Whether a side takes only commands whose keys lie in one slot. */
   get clustered(): boolean {
     return this.endpoints.source.kind === 'cluster' || this.endpoints.target.kind === 'cluster'
+  }
+
+  /** Whether these do not, on such a side. */
+  crossesSlots(spec: CommandSpec, keys: readonly DbKey[]): boolean {
+    const { source, target } = this.endpoints
+    if (source.kind === 'cluster' && crossesSlots(spec, keys)) return true
+    if (target.kind !== 'cluster') return false
+    const { keyPrefix } = target
+    if (keyPrefix === null || keys.length < 2) return crossesSlots(spec, keys)
+    return crossesSlots(
+      spec,
+      keys.map(({ db, key }) => ({ key: Buffer.concat([keyPrefix(db), key]) })),
+    )
   }
 
   isService(lane: Lane): boolean {

@@ -20,7 +20,7 @@ export async function writeNewValues(from: Lane, to: Lane, db: number, payloads:
   const out = new CommandWriter()
   const counts = payloads.map((payload) => {
     const before = out.commands
-    if (refusalOf(payload) === null) place(out, payload)
+    if (refusalOf(payload) === null) place(out, to, db, payload)
     return out.commands - before
   })
   const bytes =
@@ -43,12 +43,12 @@ export async function writeNewValues(from: Lane, to: Lane, db: number, payloads:
 
 const refusalOf = ({ error, typed }: Payload): string | null => error ?? (typed?.kind === 'staged' ? typed.staged.error : null)
 
-function place(out: CommandWriter, { key, bytes, typed, expiresAtMs }: Payload): void {
+function place(out: CommandWriter, to: Lane, db: number, { key, bytes, typed, expiresAtMs }: Payload): void {
   if (bytes !== null) out.command('RESTORE', key, expiresAtMs, bytes, 'ABSTTL')
   else if (typed?.kind === 'string') {
     out.command('SET', key, typed.bytes, 'NX', ...(expiresAtMs === 0 ? [] : ['PXAT', expiresAtMs]))
   } else if (typed?.kind === 'elements') {
-    const name = newTemporaryKey(key)
+    const name = newTemporaryKey(to, db, key)
     out.command('MULTI')
     typed.shape.write(out, name, typed.elements)
     moveIn(out, name, key, expiresAtMs)

@@ -128,7 +128,7 @@ async function probe({ to, db, route, placeOf }: Passage, payloads: readonly Pay
   if (samples.size === 0) return
   const out = new CommandWriter()
   for (const { key, bytes } of samples.values()) {
-    const name = newTemporaryKey(placeOf(key))
+    const name = newTemporaryKey(to, db, placeOf(key))
     out.command('RESTORE', name, temporaryKeyMs, bytes).command('UNLINK', name)
   }
   const replies = new ReplyCursor(await exchange(to, contextOf(2, db), out.commands, (lane) => out.writeTo(lane)))

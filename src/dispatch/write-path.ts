@@ -9,7 +9,6 @@ import { otherFormOf } from '../commands/other-forms.ts'
 import { rewrite } from '../commands/rewrite.ts'
 import { arityOk, type CommandSpec, Kind } from '../commands/spec.ts'
 import { encodeCommand } from '../resp/encode.ts'
-import { crossesSlots } from '../routing/cluster-route.ts'
 import { sides } from '../routing/modes.ts'
 import { contextOf, type Lane } from '../upstream/lane.ts'
 import { AuthorityWrite } from './authority-write.ts'
@@ -193,7 +192,12 @@ export class WritePath {
     if (!this.#core.effects && (spec.kind === Kind.WriteByArguments || spec.kind === Kind.WriteByCopy))
       return { ...both, compared: false }
     // One side alone can run it, and if both can, only one of them in one step.
-    if (this.#service.clustered && spec.kind !== Kind.Script && spec.kind !== Kind.Unknown && crossesSlots(spec, keys))
+    if (
+      this.#service.clustered &&
+      spec.kind !== Kind.Script &&
+      spec.kind !== Kind.Unknown &&
+      this.#service.crossesSlots(spec, keys)
+    )
       return { how: 'copy', unknownKeys: null }
     switch (spec.kind) {
       case Kind.WritePlain:

@@ -9,6 +9,8 @@ export interface Situation {
   readonly failedKeys: number
   /** Why the target may lack functions that the source has, or null. */
   readonly functionProblem: string | null
+  /** Which databases of the source have no place on the target, or null. */
+  readonly databaseProblem: string | null
   readonly sourceUp: boolean
   readonly targetUp: boolean
   readonly moverRunning: boolean
@@ -48,6 +50,7 @@ export function blockersOf(step: Step, now: Situation): string[] {
   if (now.paused) blockers.push('the migration is paused: resume it first')
   if (!now.targetUp) blockers.push('the target is not reachable')
   if (!now.sourceUp && step !== 'complete') blockers.push('the source is not reachable')
+  if (now.databaseProblem !== null && step !== 'complete') blockers.push(now.databaseProblem)
   const unverified = verificationProblem(now)
   // A canary reads what it has just copied, long before everything could be verified.
   if (step === 'ramp' && now.covered && unverified !== null) blockers.push(unverified)

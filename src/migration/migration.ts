@@ -6,6 +6,7 @@ import type { Core } from '../dispatch/core.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
 import { authorityOf, type TrafficWish } from '../dispatch/traffic.ts'
 import { FerryError } from '../errors.ts'
+import { databasesUnfit, type Misfit, misfitHelp, misfitsOf, misfitText } from '../mover/database-fit.ts'
 import type { MoverJob } from '../mover/job.ts'
 import type { Phase, Strategy } from '../routing/modes.ts'
 import { slotCount } from '../routing/slot.ts'
@@ -36,6 +37,8 @@ const recopyTickMs = 100
 /** A copy that ended in doubt is begun again after so long, and each time after twice as long. */
 const recopyWaitMinMs = 500
 const recopyWaitMaxMs = 60_000
+/** How often it is looked whether the source's databases have a place on the target, as long as they need one. */
+const databasesEveryMs = 2_000
 
 export class Migration {
   readonly record: MigrationRecord
@@ -51,6 +54,10 @@ export class Migration {
   #recopyWaitMs = recopyWaitMinMs
   /** Turn clock. */
   #recopyAtMs = 0
+  /** Databases that clients are in. */
+  usedDatabases: () => ReadonlySet<number> = () => new Set()
+  #misfits: readonly Misfit[] = []
+  #databasesMs = Number.NEGATIVE_INFINITY
 
   constructor(core: Core, lanes: Lanes, job: MoverJob, flip: Flip, store: Store, record: MigrationRecord, gates: Gates) {
     this.#core = core
@@ -84,12 +91,36 @@ export class Migration {
 
   /** What came into doubt as a whole is copied again. A copy that would spread a loss is not gone on with. */
   #copyAgain(): void {
+    if (performance.now() - this.#databasesMs > databasesEveryMs) void this.#lookAtDatabases()
     const { recopy, traffic, turn } = this.#core
     const under = this.#job.state === 'running' || this.#job.state === 'paused'
     if (recopy === 'held' && under) this.stopCopy()
     const sidesUp = this.#lanes.lane('source').up && this.#lanes.lane('target').up
     if (recopy !== 'due' || under || !sidesUp || !traffic.mirrored || this.record.state === 'paused') return
     if (turn.tick() >= this.#recopyAtMs) this.startCopy()
+  }
+
+  /** What is found is told once, and stays known where a side cannot be asked. */
+  async #lookAtDatabases(): Promise<void> {
+    this.#databasesMs = performance.now()
+    const before = this.#problem
+    if (this.#core.traffic.authority === 'target') this.#misfits = []
+    else if (this.#lanes.lane('source').up && this.#lanes.lane('target').up) {
+      this.#misfits = await misfitsOf(this.#lanes, 'source', this.usedDatabases()).catch(() => this.#misfits)
+    }
+    const problem = this.#problem
+    if (problem === before || (problem === null && this.#core.traffic.authority === 'target')) return
+    if (problem === null) this.#core.events.record('databases', 'all databases of the source have a place on the target')
+    else this.#core.events.record('databases', problem, { reason: misfitHelp.join('; ') })
+  }
+
+  /** For whoever wants to copy now. @throws FerryError `databases-unfit` */
+  refuseMisfits(): void {
+    if (this.#misfits.length > 0) throw databasesUnfit(this.#misfits)
+  }
+
+  get #problem(): string | null {
+    return this.#misfits.length === 0 ? null : misfitText(this.#misfits)
   }
 
   situation(): Situation {
@@ -101,6 +132,7 @@ export class Migration {
       dirtyKeys: journal.size,
       failedKeys: this.#store.countFailed(),
       functionProblem: this.#core.libraries.problem,
+      databaseProblem: this.#problem,
       sourceUp: this.#lanes.lane('source').up,
       targetUp: this.#lanes.lane('target').up,
       moverRunning: this.#job.state === 'running',
@@ -378,6 +410,7 @@ export class Migration {
   #step(step: Step, request: StepRequest, steps: string[], go: () => Promise<void>, ungated = false): Promise<StepAnswer> {
     return this.#alone(async () => {
       this.#expect(request)
+      await this.#lookAtDatabases()
       const wrong = wrongPhase(step, this.record.phase)
       const now = this.situation()
       const situation = ungated ? { ...now, verification: { ...now.verification, maxAgeMs: 0 } } : now

@@ -12,12 +12,13 @@ import type { Store } from '../state/store.ts'
 import { type Endpoint, parseEndpoint } from '../upstream/endpoint.ts'
 import { mayScan, noteEnd } from './copy-permit.ts'
 import type { CopyProgress, CopyView } from './copy-view.ts'
+import { databasesUnfit } from './database-fit.ts'
 import { copyStatus } from './exit-status.ts'
 import { documentOf } from './failed-key.ts'
 import { LiveCopy, type LiveOptions } from './live-copy.ts'
 import { NotificationFeed } from './notification-feed.ts'
 import { serveRdb } from './rdb-server.ts'
-import { type StandAlone, standAlone, untilSignal } from './stand-alone.ts'
+import { layoutOf, type StandAlone, standAlone, untilSignal } from './stand-alone.ts'
 import { TrackingFeed } from './tracking-feed.ts'
 
 interface Options {
@@ -28,6 +29,8 @@ interface Options {
   readonly keysPerSecondMax: number
   readonly sweep: boolean
   readonly state: string | null
+  /** As `target.databases` of the configuration. */
+  readonly databases: string
   /** NDJSON of what could not be copied. */
   readonly errors: string | null
   /** Null: what is there now, once. */
@@ -55,12 +58,14 @@ export async function runCopy(options: Options, view: CopyView): Promise<number>
 async function copyFrom(options: Options, view: CopyView, signal: AbortSignal): Promise<number> {
   const endpoints = options.endpoints ?? { source: parseEndpoint(options.source), target: parseEndpoint(options.target) }
   mayFollow(options)
-  const alone = await standAlone(endpoints, options.state, options.rules)
+  const alone = await standAlone(endpoints, options.state, options.rules, layoutOf(options.databases))
   const plan = { ...alone, rules: options.rules, sweep: options.sweep, keeps: options.state !== null }
   const live = options.live === null ? null : new LiveCopy(alone)
   const untold = alone.core.events.follow(0, (event) => tell(view, event))
   const drawing = setInterval(() => view.progress(progressOf(alone, live)), view.everyMs)
   try {
+    const misfits = await alone.misfits()
+    if (misfits.length > 0) throw databasesUnfit(misfits)
     alone.job.setLimits({ keysPerSecondMax: options.keysPerSecondMax })
     const keep = options.state !== null && live === null
     signal.addEventListener('abort', () => alone.job.state !== 'done' && alone.job.stop(keep))

@@ -5,15 +5,18 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Core } from '../dispatch/core.ts'
+import { databaseRefusal } from '../dispatch/known-databases.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
 import type { ScanEnd } from '../dispatch/scan-ledger.ts'
 import { isTemporaryKey } from '../dispatch/typed/temporary-key.ts'
 import { failureClassOf, stopsAll } from '../routing/copy-failure.ts'
+import { isLeftOut } from '../routing/database-layout.ts'
 import { otherSide, type Side } from '../routing/modes.ts'
 import { slotCount, slotOf } from '../routing/slot.ts'
 import type { Checkpoint, Store } from '../state/store.ts'
 import { Brake } from './brake.ts'
 import type { Copier, CopyOutcome } from './copier.ts'
+import { databasesUnfit, misfitsOf } from './database-fit.ts'
 import { FunctionCopy } from './functions.ts'
 import { nothingIsOver } from './key-census.ts'
 import { Pace } from './pace.ts'
@@ -115,8 +118,9 @@ export class MoverJob {
     this.#core.journal.countFrom(goesOn ? endedBefore(checkpoint) : null)
     const swept = goesOn && checkpoint.pass === 'sweep'
     this.#copier.rules?.begin(goesOn ? checkpoint : null)
-    await (this.#copier.rules === null ? this.functions.copy() : this.functions.addMissing())
     try {
+      await this.#mustFit(run)
+      await (this.#copier.rules === null ? this.functions.copy() : this.functions.addMissing())
       if (sweep && !goesOn) await this.#scan('clear', run, null)
       if (!swept && this.#alive(run)) await this.#scan('copy', run, goesOn ? checkpoint : null)
       if (
@@ -199,6 +203,26 @@ export class MoverJob {
     return run === this.#run
   }
 
+  /** Nothing is copied where some of it would have no place. */
+  async #mustFit(run: number): Promise<void> {
+    const misfits = await this.#patiently(run, () => misfitsOf(this.#lanes, this.#core.traffic.authority))
+    if (misfits !== null && misfits.length > 0) throw databasesUnfit(misfits)
+  }
+
+  /** Those that hold keys, in order. Of a side that has some which the authority cannot have, only the others. */
+  async #databases(run: number, scanned: Side, counted: Iterable<number>): Promise<number[]> {
+    const { authority } = this.#core.traffic
+    const dbs: number[] = []
+    for (const db of [...counted].sort((a, b) => a - b)) {
+      if (isLeftOut(this.#lanes.databases, db)) continue
+      const why =
+        scanned === authority ? null : await this.#patiently(run, () => databaseRefusal(this.#lanes.lane(authority), db))
+      if (why === null) dbs.push(db)
+      else this.#core.events.record('mover', `keys in database ${db} of ${scanned} are left alone`, { reason: why })
+    }
+    return dbs
+  }
+
   async #scan(pass: Pass, run: number, from: { db: number; cursor: string } | null): Promise<void> {
     const { traffic } = this.#core
     const scanned: Side = pass === 'copy' ? traffic.authority : otherSide(traffic.authority)
@@ -210,7 +234,7 @@ export class MoverJob {
     this.#rates.keys = new Rate()
     // Slots that came and went while nobody was there are not known: those of a former run have all moved, as far as this one can tell.
     const since = this.#lanes.layouts[scanned]?.version ?? 0
-    const dbs = [...(counts?.keys() ?? [])].sort((a, b) => a - b)
+    const dbs = await this.#databases(run, scanned, counts?.keys() ?? [])
     for (const db of dbs) {
       if (from !== null && db < from.db) continue
       await this.#scanDatabase(pass, run, scanned, db, from !== null && db === from.db ? from.cursor : '0')

@@ -13,6 +13,7 @@ import { Counters } from '../observe/counters.ts'
 import { EventLog } from '../observe/events.ts'
 import { createLatencies } from '../observe/histograms.ts'
 import { type CopyRules, isPlain, type SkipReason } from '../routing/copy-rules.ts'
+import { type DatabaseLayout, databaseLayoutOf } from '../routing/database-layout.ts'
 import { type Side, sides } from '../routing/modes.ts'
 import { openStore, type Store } from '../state/store.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
@@ -20,6 +21,7 @@ import type { Lane } from '../upstream/lane.ts'
 import { Turn } from '../upstream/turn.ts'
 import { Copier } from './copier.ts'
 import { copyIdOf, newCopyId } from './copy-record.ts'
+import { type Misfit, misfitsOf } from './database-fit.ts'
 import { Healer } from './healer.ts'
 import { MoverJob } from './job.ts'
 import { RuledCopy } from './ruled-copy.ts'
@@ -36,6 +38,8 @@ export interface StandAlone {
   readonly copyId: string
   /** How many keys were passed over, by the rule that said so; null without rules. */
   readonly skippedByRule: Readonly<Record<SkipReason, number>> | null
+  /** Databases of the source that have no place on the target. */
+  misfits(): Promise<Misfit[]>
   copyKeys(keys: readonly { db: number; key: Buffer }[]): Promise<void>
   /** Every key that had to wait is copied, or in the error queue. */
   settled(signal: AbortSignal): Promise<void>
@@ -57,6 +61,7 @@ export async function standAlone(
   endpoints: Readonly<Record<Side, Endpoint>>,
   state: string | null,
   rules: CopyRules | null = null,
+  databases: DatabaseLayout | null = null,
 ): Promise<StandAlone> {
   const store = openStore(state ?? ':memory:')
   const turn = new Turn()
@@ -79,7 +84,7 @@ export async function standAlone(
     events,
     limits: limitDefaults,
   })
-  const behind = sidesBehind(endpoints, turn)
+  const behind = sidesBehind(endpoints, turn, databases)
   const lanes = new Lanes(behind.endpoints, turn, events, limitDefaults.followerTimeoutMs)
   const plain = rules === null || isPlain(rules)
   const copyId = plain ? newCopyId() : copyIdOf(store, endpoints.target.redacted, rules)
@@ -122,6 +127,7 @@ export async function standAlone(
     lanes: { source: lanes.lane('source'), target: lanes.lane('target') },
     fault: fault.signal,
     copyId,
+    misfits: () => misfitsOf(lanes, 'source'),
     skippedByRule: ruled?.skipped ?? null,
     settled,
     stop,
@@ -129,6 +135,15 @@ export async function standAlone(
       for (const { db, key } of keys) core.journal.mark(db, key, 'source', 'repair')
       await settled(new AbortController().signal)
     },
+  }
+}
+
+/** @throws FerryError `invalid-config` */
+export function layoutOf(databases: string): DatabaseLayout | null {
+  try {
+    return databaseLayoutOf(databases)
+  } catch (error) {
+    throw new FerryError('invalid-config', `--databases: ${(error as Error).message}`)
   }
 }
 

@@ -6,28 +6,32 @@ import { openStore } from '../state/store.ts'
 import { connectClient } from '../upstream/client-factory.ts'
 import { parseEndpoint } from '../upstream/endpoint.ts'
 import { Turn } from '../upstream/turn.ts'
-import { standAlone } from './stand-alone.ts'
+import { layoutOf, standAlone } from './stand-alone.ts'
 import { Verification, type VerificationOptions } from './verify.ts'
 import { type VerifyDocument, verifyDocument } from './verify-report.ts'
 
-interface Options extends Omit<Partial<VerificationOptions>, 'repair' | 'notes' | 'onProgress'> {
+interface Options extends Omit<Partial<VerificationOptions>, 'repair' | 'notes' | 'onProgress' | 'databases'> {
   readonly source: string
   readonly target: string
   readonly repair: boolean
   /** SQLite file; null = the place is kept nowhere. */
   readonly state: string | null
   readonly onProgress: ((report: VerifyDocument) => void) | undefined
+  /** As `target.databases` of the configuration. */
+  readonly databases: string
 }
 
 const settleDefaultMs = 300
 const roundsDefault = 3
 
 /** @throws FerryError where it does not reach its end; `interrupted` says how it can be gone on with. */
-export async function runVerify({ repair, state, onProgress, ...options }: Options): Promise<VerifyDocument> {
-  const behind = sidesBehind({ source: parseEndpoint(options.source), target: parseEndpoint(options.target) }, new Turn())
+export async function runVerify({ repair, state, onProgress, databases, ...options }: Options): Promise<VerifyDocument> {
+  const layout = layoutOf(databases)
+  const sides = { source: parseEndpoint(options.source), target: parseEndpoint(options.target) }
+  const behind = sidesBehind(sides, new Turn(), layout)
   const { endpoints } = behind
   const store = state === null ? null : openStore(state)
-  const alone = repair ? await standAlone(endpoints, null) : null
+  const alone = repair ? await standAlone(sides, null, null, layout) : null
   const source = await connectClient(endpoints.source, 'verify')
   const target = await connectClient(endpoints.target, 'verify')
   const verification = new Verification({
@@ -35,6 +39,7 @@ export async function runVerify({ repair, state, onProgress, ...options }: Optio
     target,
     options: {
       ...options,
+      databases: layout,
       ttlToleranceMs: options.ttlToleranceMs ?? ttlToleranceDefaultMs,
       rounds: options.rounds ?? roundsDefault,
       settleMs: options.settleMs ?? settleDefaultMs,

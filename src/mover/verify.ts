@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Redis, ReplyError } from 'ioredis'
 import { FerryError } from '../errors.ts'
+import { type DatabaseLayout, isLeftOut } from '../routing/database-layout.ts'
 import { endpointOf } from '../upstream/client-factory.ts'
 import { type VerifyCheckpoint, VerifyCheckpoints, type VerifyNotes, type VerifyPlace } from './verify-checkpoint.ts'
 import { Comparison } from './verify-compare.ts'
@@ -36,6 +37,8 @@ export interface VerificationOptions {
   /** Must have healed the keys when it resolves. Called with at most `recheckKeys` keys at a time. */
   readonly repair?: ((keys: { db: number; key: Buffer }[]) => Promise<void>) | undefined
   readonly signal?: AbortSignal | undefined
+  /** Databases that are left out are not compared. */
+  readonly databases?: DatabaseLayout | null
   /** Called while it runs, at most every `progressMs`, and once at the end. */
   readonly onProgress?: ((report: VerificationReport) => void) | undefined
 }
@@ -155,7 +158,10 @@ export class Verification {
   async #compareAndRepair(pair: Pair): Promise<void> {
     const { repair, sampleKeys } = this.#options
     const servers = await Promise.all([this.#clients.source, this.#clients.target].map(serverOf))
-    const databases = [...new Set(servers.flatMap(({ sizes }) => [...sizes.keys()]))].sort((left, right) => left - right)
+    const layout = this.#options.databases ?? null
+    const databases = [...new Set(servers.flatMap(({ sizes }) => [...sizes.keys()]))]
+      .filter((db) => !isLeftOut(layout, db))
+      .sort((left, right) => left - right)
     for (const { sizes } of servers) for (const keys of sizes.values()) this.#keysTotal += keys
     this.#comparison = new Comparison(pair)
     this.#walk = this.#newWalk(pair, this.#comparison, servers)

@@ -44,6 +44,7 @@ export function operationsOf(parts: Parts, verifications: Verifications, closed:
       return job.snapshot()
     },
     moverStart: () => {
+      migration.refuseMisfits()
       migration.startCopy()
       return job.snapshot()
     },

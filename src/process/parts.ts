@@ -30,6 +30,7 @@ import { EventLog } from '../observe/events.ts'
 import { createLatencies } from '../observe/histograms.ts'
 import { ProxyServer } from '../proxy/server.ts'
 import { whatLeavesDifferences } from '../routing/copy-rules.ts'
+import { databaseLayoutOf } from '../routing/database-layout.ts'
 import { type Side, sides } from '../routing/modes.ts'
 import { ClientPause } from '../session/client-pause.ts'
 import { DatabaseCheck } from '../session/database-check.ts'
@@ -71,7 +72,7 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
   const store = openStore(config.state)
   const record = loadMigration(store) ?? firstRecord(config)
   const turn = new Turn()
-  const behind = sidesBehind({ source: endpointOf(config.source), target: endpointOf(config.target) }, turn)
+  const behind = sidesOf(config, turn)
   const board = new OrderBoard()
   const events = new EventLog({
     restored: [...store.loadEvents(0, eventsKept)],
@@ -138,9 +139,13 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
     server: new ProxyServer(shared, config.limits.clientsMax),
     startedAtMs: Date.now(),
   }
+  parts.migration.usedDatabases = () => new Set([...sessions.values()].map(({ db }) => db))
   if (intents !== null) intents.saveDoubts = () => parts.migration.saveDoubts()
   return parts
 }
+
+const sidesOf = ({ source, target }: Config, turn: Turn): SidesBehind =>
+  sidesBehind({ source: endpointOf(source), target: endpointOf(target) }, turn, databaseLayoutOf(target.databases))
 
 const startsDocument = 'server-starts'
 

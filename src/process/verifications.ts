@@ -59,6 +59,7 @@ export class Verifications {
           notes: store,
           resume: request.resume,
           signal: abort.signal,
+          databases: lanes.databases,
           ...(request.repair && { repair: (keys) => this.#repair(keys) }),
         },
       })

@@ -56,15 +56,21 @@ export class LargeFrame {
 
   /** The bytes of one argument; copies only where it lies across pieces. */
   argument(index: number): Buffer {
+    const parts = this.argumentPieces(index)
+    return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)
+  }
+
+  /** The bytes of one argument as they came, never copied. */
+  argumentPieces(index: number): Buffer[] {
     const start = this.#starts[index] as number
-    return this.#slice(start, start + (this.#lengths[index] as number))
+    return this.#slices(start, start + (this.#lengths[index] as number))
   }
 
   argumentLength(index: number): number {
     return this.#lengths[index] as number
   }
 
-  #slice(start: number, end: number): Buffer {
+  #slices(start: number, end: number): Buffer[] {
     const parts: Buffer[] = []
     for (let i = this.#pieceAt(start); i < this.pieces.length; i++) {
       const piece = this.pieces[i] as Buffer
@@ -72,7 +78,7 @@ export class LargeFrame {
       if (at >= end) break
       parts.push(piece.subarray(Math.max(start - at, 0), Math.min(end - at, piece.length)))
     }
-    return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)
+    return parts
   }
 
   /** The last piece that does not begin behind `offset`. */

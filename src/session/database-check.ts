@@ -17,6 +17,8 @@ export class DatabaseCheck {
   readonly #core: Core
   readonly #lanes: Lanes
   readonly #good = new Set([0])
+  /** There on the authority, found while nothing went to the other side: that one has not been asked. */
+  readonly #goodAlone = new Set<number>()
   readonly #asking = new Map<number, Parked[]>()
   /** What the servers said no to. Forgotten after it was told, so that a changed server is asked again. */
   readonly #bad = new Map<number, string>()
@@ -28,7 +30,7 @@ export class DatabaseCheck {
 
   /** 'ok', an error text, or null: the servers are being asked and `parked` is woken. */
   verdict(db: number, parked: Parked): string | null {
-    if (this.#good.has(db)) return 'ok'
+    if (this.#good.has(db) || (this.#goodAlone.has(db) && !this.#core.traffic.mirrored)) return 'ok'
     if (db < 0 || db > databasesMax) return outOfRange
     const bad = this.#bad.get(db)
     if (bad !== undefined) {
@@ -55,9 +57,10 @@ export class DatabaseCheck {
 
   async #ask(db: number): Promise<void> {
     const { traffic } = this.#core
+    const { mirrored } = traffic
     const problem =
-      (await this.#askSide(traffic.authority, db)) ?? (traffic.mirrored ? await this.#askFollower(traffic.follower, db) : null)
-    if (problem === null) this.#good.add(db)
+      (await this.#askSide(traffic.authority, db)) ?? (mirrored ? await this.#askFollower(traffic.follower, db) : null)
+    if (problem === null) (mirrored ? this.#good : this.#goodAlone).add(db)
     else this.#bad.set(db, problem)
     const waiting = this.#asking.get(db) ?? []
     this.#asking.delete(db)

@@ -45,6 +45,8 @@ export interface Endpoint {
   readonly readsReplicas: boolean
   /** How to get there, where a socket alone does not lead there; set by whoever knows the servers. */
   readonly dial: Dial | null
+  /** What the server has before the keys of a database, and whoever writes here does not; null: nothing. It counts for their slots. */
+  readonly keyPrefix: ((db: number) => Buffer) | null
 }
 
 const defaultPort = 6379
@@ -52,7 +54,7 @@ const queryOptions = ['db', 'username', 'password', 'ca', 'cert', 'key', 'server
 const defaultSentinelPort = 26_379
 const schemes = 'redis://, rediss://, unix://, redis-cluster://, rediss-cluster://, redis-sentinel:// or rediss-sentinel://'
 /** What only an address of one server has. */
-const single = { seeds: [], service: '', readsReplicas: false, dial: null } as const
+const single = { seeds: [], service: '', readsReplicas: false, dial: null, keyPrefix: null } as const
 
 /** Hides the password of every URL in a text, whether it stands before the `@` or in a `password=` option. */
 export function redactUrls(text: string): string {

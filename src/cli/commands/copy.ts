@@ -16,6 +16,7 @@ interface CopyFlags extends CommonOptions, CopyRuleFlags {
   readonly keysPerSecond: number
   readonly sweep?: true
   readonly state?: string
+  readonly databases: string
   readonly errors?: string
   readonly live?: true | LiveOptions['notice']
   readonly setNotifications?: true
@@ -31,6 +32,11 @@ export function copyCommand(program: Command, context: CliContext): void {
     .option('--source <url>', 'where the data is (SOURCE_REDIS_URL)')
     .option('--target <url>', 'where it goes (TARGET_REDIS_URL)')
     .option('--keys-per-second <n>', 'at most; 0 = unlimited', wholeNumber, 0)
+    .option(
+      '--databases <setting>',
+      'same, fold, fold=db{db}: or pairs such as 0=0,1=3,2=none: which database of the target stands for which of the source',
+      'same',
+    )
     .option('--sweep', 'also remove from the target what the source does not have')
     .option(
       '--state <file>',
@@ -60,6 +66,7 @@ export function copyCommand(program: Command, context: CliContext): void {
         'ferry copy --from-rdb dump.rdb --target redis://b',
         'ferry copy --source redis://a --target redis://b --on-conflict replace --sweep --keys-per-second 20000 --state copy.sqlite',
         "ferry copy --source redis://a --target redis://b --on-conflict merge --include 'user:*' --rename user:=eu:user:",
+        'ferry copy --source redis://a --target redis-cluster://b --databases fold',
       ),
     )
     .action(async (flags: CopyFlags) => {
@@ -76,6 +83,7 @@ export function copyCommand(program: Command, context: CliContext): void {
         keysPerSecondMax: flags.keysPerSecond,
         sweep: flags.sweep ?? false,
         state: flags.state ?? null,
+        databases: flags.databases,
         errors: flags.errors ?? null,
         live: liveOptions(flags),
         fromRdb: flags.fromRdb === undefined ? null : { file: flags.fromRdb, program: flags.rdbServer ?? null },

@@ -15,7 +15,11 @@ export const temporaryKeyMs = 60_000
 const owner = randomBytes(6).toString('hex')
 let serial = 0
 
-export const newTemporaryKey = (key: Buffer): Buffer => temporaryKey(key, owner, ++serial)
+/** For a key that is to be written by this lane: in the slot that it has there. */
+export function newTemporaryKey({ endpoint }: Lane, db: number, key: Buffer): Buffer {
+  const prefix = endpoint.keyPrefix?.(db)
+  return temporaryKey(prefix === undefined ? key : Buffer.concat([prefix, key]), owner, ++serial)
+}
 
 export class Staged implements StagedValue {
   readonly name: Buffer
@@ -26,7 +30,7 @@ export class Staged implements StagedValue {
   readonly #context: number
 
   constructor(lane: Lane, db: number, key: Buffer) {
-    this.name = newTemporaryKey(key)
+    this.name = newTemporaryKey(lane, db, key)
     this.#lane = lane
     this.#context = contextOf(2, db)
   }

@@ -26,7 +26,14 @@ afterAll(async () => {
 })
 
 const verified = async (from: string, to: string): Promise<number> => {
-  const report = await runVerify({ source: from, target: to, repair: false, state: null, onProgress: undefined })
+  const report = await runVerify({
+    source: from,
+    target: to,
+    repair: false,
+    state: null,
+    databases: 'same',
+    onProgress: undefined,
+  })
   expect(report.keysCompared).toBeGreaterThan(700)
   return report.differences + report.missing + report.extra + report.ttlDifferences
 }

@@ -1,5 +1,6 @@
 /** What happens to one side alone, without anybody asking for it through Ferry: it is noticed, and what it touched is copied again. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ChaosProxy } from '../../support/chaos-proxy.ts'
 import { differencesOf, Ferry } from '../../support/ferry.ts'
 import { type RedisServer, startRedis } from '../../support/redis-server.ts'
 import { until } from '../../support/wait.ts'
@@ -111,16 +112,19 @@ describe('function libraries that only the authority has', () => {
 
 describe('a database that the target does not have', () => {
   let small: RedisServer
+  let toSmall: ChaosProxy
   let ours: Ferry
 
   beforeEach(async () => {
     small = await startRedis({ args: ['--databases', '4'] })
-    ours = await Ferry.start({ source: source.url, target: small.url })
+    toSmall = await ChaosProxy.start(small.port)
+    ours = await Ferry.start({ source: source.url, target: toSmall.url })
     await ours.backfill()
   })
 
   afterEach(async () => {
     await ours?.dispose()
+    await toSmall?.stop()
     await small?.stop()
   })
 
@@ -135,17 +139,31 @@ describe('a database that the target does not have', () => {
     expect(said).toEqual(['+OK\r\n', no, no, range, '-ERR invalid second DB index\r\n', '+OK\r\n', no, aborted, '$1\r\n1\r\n'])
   })
 
-  it('is not taken for another in silence where a client was in it before there was a target', async () => {
+  it('stands before a start as long as a client is in it', async () => {
     await ours.step('rollback', { to: 'observe' })
+    const within = await WireClient.open(ours.port)
+    expect(await within.ask('SELECT 9')).toBe('+OK\r\n')
+    await expect(ours.step('start')).rejects.toThrow(/9 \(used by clients\)/)
+    within.close()
+    await ours.untilStatus('nothing to stand before it', ({ blockers }) => blockers.length === 0)
+    await ours.step('start')
+  })
+
+  it('is not taken for another in silence where a client was in it before the target could be asked', async () => {
+    toSmall.refuse()
+    toSmall.cut()
+    await ours.untilStatus('the target to be gone', ({ target }) => target.state !== 'up')
     const [within, beside] = await Promise.all([WireClient.open(ours.port), WireClient.open(ours.port)])
     expect(await within.ask('SELECT 9')).toBe('+OK\r\n')
     await beside.ask('SET a right')
-    await ours.step('start')
-    expect(await within.ask('SET a wrong')).toBe('+OK\r\n')
-    await ours.untilStatus(
-      'everything to be in doubt',
-      ({ journal }) => journal.resyncNeeded?.includes('another database') ?? false,
-    )
+    toSmall.pass()
+    await ours.untilStatus('the target to be back', ({ target }) => target.state === 'up')
+    // As long as the lane of its user is not up again, its keys go to the journal and from there to the error queue.
+    const doubted = async (): Promise<boolean> => {
+      expect(await within.ask('SET a wrong')).toBe('+OK\r\n')
+      return (await ours.status()).journal.resyncNeeded?.includes('another database') ?? false
+    }
+    await until(doubted, { timeoutMs: 15_000, what: 'everything to be in doubt' })
     within.close()
     beside.close()
   })

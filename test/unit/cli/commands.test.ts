@@ -346,7 +346,16 @@ describe('verify', () => {
     const { status, stdout } = await ferry(line, { work: { verify } })
     expect([status, stdout.split('\n')[0]]).toEqual([5, 'compared 1,000 keys in 1 s: 1 differences'])
     expect(asked).toMatchObject([
-      { source: 'redis://a', target: 'redis://b', repair: true, state: 'f', resume: true, samplePercent: 10, rounds: undefined },
+      {
+        source: 'redis://a',
+        target: 'redis://b',
+        repair: true,
+        state: 'f',
+        resume: true,
+        samplePercent: 10,
+        rounds: undefined,
+        databases: 'same',
+      },
     ])
   })
 })
@@ -402,8 +411,12 @@ describe('what is done without a running Ferry', () => {
     const copy = async (options: unknown) => asked.push(options) + 6
     const env = { SOURCE_REDIS_URL: 'redis://a' }
     expect(
-      (await ferry('copy --target redis://b --sweep --keys-per-second 5 --state c.sqlite --json', { work: { copy }, env }))
-        .status,
+      (
+        await ferry('copy --target redis://b --sweep --keys-per-second 5 --state c.sqlite --databases fold --json', {
+          work: { copy },
+          env,
+        })
+      ).status,
     ).toBe(7)
     expect(asked).toEqual([
       {
@@ -415,6 +428,7 @@ describe('what is done without a running Ferry', () => {
         keysPerSecondMax: 5,
         sweep: true,
         state: 'c.sqlite',
+        databases: 'fold',
         errors: null,
         live: null,
         fromRdb: null,

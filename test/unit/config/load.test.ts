@@ -89,6 +89,15 @@ describe('what a configuration becomes', () => {
     expect(JSON.stringify(redactConfig(config))).not.toMatch(/s3|0123456789|fedcba/)
   })
 
+  test('databases as a map or as text, in a file or by a flag', () => {
+    const file = fileWith('source: { url: "redis://a" }\ntarget:\n  url: redis://b\n  databases: { 0: 0, 1: 3, 2: none }\n')
+    expect(loadConfig({ file, env: {}, flags: {} }).target.databases).toEqual({ '0': 0, '1': 3, '2': 'none' })
+    expect(loadConfig({ file, env: {}, flags: { databases: 'fold=x{db}/' } }).target.databases).toBe('fold=x{db}/')
+    expect(() => loadConfig({ file, env: { FERRY_DATABASES: '0=1,2=1' }, flags: {} })).toThrow(
+      /FERRY_DATABASES: target.databases: expected another target for each database/,
+    )
+  })
+
   test('the example files fit the schema, and every commented default is the default', () => {
     const example = readFileSync(join(import.meta.dirname, '../../../config/ferry.yaml'), 'utf8')
     const minimal = readFileSync(join(import.meta.dirname, '../../../config/ferry.minimal.yaml'), 'utf8')

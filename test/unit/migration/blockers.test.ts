@@ -8,6 +8,7 @@ const free: Situation = {
   dirtyKeys: 0,
   failedKeys: 0,
   functionProblem: null,
+  databaseProblem: null,
   sourceUp: true,
   targetUp: true,
   moverRunning: false,
