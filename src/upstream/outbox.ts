@@ -47,7 +47,8 @@ export class Outbox {
     if (run !== null) this.#seal(run)
     this.#closeStage()
     this.#writePieces(socket)
-    if (socket.writableLength === 0) {
+    // What is written meanwhile, by whoever is answered at once, is staged and not flushed yet.
+    if (socket.writableLength === 0 && this.pendingBytes === 0) {
       this.#stageFrom = 0
       this.#stageTo = 0
     }
@@ -62,13 +63,14 @@ export class Outbox {
 
   #writePieces(socket: Wire): void {
     const pieces = this.#pieces
-    if (pieces.length === 1) socket.write(pieces[0] as Buffer)
-    else {
-      socket.cork()
-      for (let i = 0; i < pieces.length; i++) socket.write(pieces[i] as Buffer)
-      socket.uncork()
+    this.#pieces = []
+    if (pieces.length === 1) {
+      socket.write(pieces[0] as Buffer)
+      return
     }
-    pieces.length = 0
+    socket.cork()
+    for (let i = 0; i < pieces.length; i++) socket.write(pieces[i] as Buffer)
+    socket.uncork()
   }
 
   #seal(run: Buffer): void {
