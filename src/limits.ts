@@ -29,6 +29,10 @@ export const limitDefaults = {
   authorityWaitMs: 1_000,
   /** A copy that makes a client's write wait for longer is given up and retried with fewer keys. */
   holdWaitMs: 50,
+  /** A stream with some hundred thousand entries, or pending ones, takes a second or two. */
+  longHoldWaitMs: 5_000,
+  /** DUMP and RESTORE of a value of this size keep a server busy for 10 to 20 ms; a longer one goes in pieces. */
+  longValueBytes: mebibyte,
   /** About 1 GB in memory; beyond it a whole copy is cheaper than a key-by-key heal. */
   journalKeysMax: 5_000_000,
 } as const

@@ -49,6 +49,7 @@ export class Topology {
   readonly #runIds = new Map<string, string>()
   /** How many maps differed from the one before. */
   version = 0
+  #digest: string | null = null
   /** By slot, the version with which it changed hands last. */
   readonly #movedWith = new Int32Array(slotCount)
   readonly #waiting: (() => void)[] = []
@@ -131,6 +132,14 @@ export class Topology {
       if (node !== undefined) return { place: at, node }
     }
     return null
+  }
+
+  /** Who has which slot, and the order of a scan, which another process may have learned the servers in; 40 hex digits. */
+  get digest(): string | null {
+    const { map } = this
+    if (map === null) return null
+    this.#digest ??= digestOf(map, this.#scanOrder)
+    return this.#digest
   }
 
   /** Slots that changed hands after this version. */
@@ -255,6 +264,7 @@ export class Topology {
   #adopt(map: SlotMap): void {
     const before = this.map
     this.map = map
+    this.#digest = null
     for (const { id } of map.owners) if (!this.#scanOrder.includes(id)) this.#scanOrder.push(id)
     if (before !== null) {
       const { moved, failedOver } = changeBetween(before, map)
@@ -286,6 +296,12 @@ export class Topology {
     this.#clients.set(address, client)
     return client
   }
+}
+
+function digestOf(map: SlotMap, order: readonly string[]): string {
+  const hash = createHash('sha1').update(order.join(' '))
+  for (let slot = 0; slot < slotCount; slot++) hash.update(`\n${map.ownerOf(slot)?.id ?? ''}`)
+  return hash.digest('hex')
 }
 
 /** Asked of a server of the cluster: older ones know only database 0. */

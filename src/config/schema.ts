@@ -162,6 +162,13 @@ const limits = z.strictObject({
   holdWaitMs: atLeastOne(60_000)
     .default(limitDefaults.holdWaitMs)
     .meta({ description: "A copy that makes a client's write wait for longer is given up and retried." }),
+  longHoldWaitMs: atLeastOne(600_000).default(limitDefaults.longHoldWaitMs).meta({
+    description:
+      'The same for a long value that cannot be copied while it is written to: a stream, or one that scripts, transactions or unusual commands write to all the time.',
+  }),
+  longValueBytes: bytes(tebibyte).default(limitDefaults.longValueBytes).meta({
+    description: 'A value that takes more of the memory of its server is copied in pieces, and while it is written to.',
+  }),
   journalKeysMax: atLeastOne(1_000_000_000)
     .default(limitDefaults.journalKeysMax)
     .meta({ description: 'Dirty keys kept; beyond it the whole data set is copied again.' }),

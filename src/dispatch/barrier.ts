@@ -61,6 +61,7 @@ export class Barrier {
   noteGlobal(client: Client, spec: CommandSpec, args: ArgView): void {
     const { journal, traffic } = this.#core
     this.#core.intents?.doubt(`${spec.name} was under way`)
+    this.#core.notes.changedAll(`${spec.name} ran`)
     if (this.#core.followerLane(client.pair) === null)
       this.#core.doubtAll('a command on all keys ran while the follower was away')
     if (spec.name === 'swapdb') {

@@ -87,10 +87,23 @@ export class BlockWrite extends ReplySlot implements Waiter {
   /** Appends the whole block to a lane on the authority. */
   send(lane: Lane): void {
     const { bytes, before, after } = authorityBytes(this.#block, this.#db)
+    this.#note()
     this.#sentMs = this.#core.turn.nowMs
     this.#queued = hasCompanions(this.#block) ? new QueueReplies() : null
     putBlock(lane, this.#context, { bytes, before, after }, this, this.#queued ?? unheard)
     this.#core.counters.sides[lane.side].commands += before + after + 1
+  }
+
+  /** Each time it is sent, which may be long after it was looked at: a copy may have been begun since. */
+  #note(): void {
+    const { writes, keys, global, commands } = this.#block
+    const { notes } = this.#core
+    if (!notes.any || !writes) return
+    notes.changed(keys, 'a transaction may have changed any part of it')
+    if (global.length > 0) notes.changedAll('a transaction with a command on all keys ran')
+    for (const { carriage } of commands)
+      if (carriage.how === 'copy' && carriage.script === undefined && carriage.unknownKeys !== null)
+        notes.changedAll(carriage.unknownKeys)
   }
 
   take(lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {

@@ -13,6 +13,7 @@ import type { IntentNotes } from './intent-notes.ts'
 import type { Journal } from './journal.ts'
 import type { LanePair } from './lane-pair.ts'
 import { Libraries } from './libraries.ts'
+import { WriteNotes } from './moving/write-notes.ts'
 import type { OrderBoard } from './order-board.ts'
 import type { Traffic } from './traffic.ts'
 import { WaitBoard } from './wait-board.ts'
@@ -23,6 +24,8 @@ export interface PathLimits {
   readonly outputBufferBytes: number
   readonly authorityWaitMs: number
   readonly holdWaitMs: number
+  readonly longHoldWaitMs: number
+  readonly longValueBytes: number
 }
 
 export class Core {
@@ -41,6 +44,8 @@ export class Core {
   readonly libraries = new Libraries()
   readonly forms = new FormCheck()
   readonly flipListeners: FlipListener[] = []
+  /** Of long values that are copied while they are written to. */
+  readonly notes: WriteNotes
   /** Null where the state is not kept: then a crash is followed by a whole copy. */
   intents: IntentNotes | null = null
   readonly turn: Turn
@@ -65,6 +70,7 @@ export class Core {
   }) {
     this.turn = parts.turn
     this.board = parts.board
+    this.notes = new WriteNotes(parts.board)
     this.waits = new WaitBoard(parts.board, blockedClientsMax, awaitedKeysMax)
     this.journal = parts.journal
     this.traffic = parts.traffic
@@ -108,6 +114,7 @@ export class Core {
     else if (this.recopy === 'no' && this.traffic.coveredSlots > 0) this.recopy = 'due'
     this.doubts++
     this.intents?.doubt(reason)
+    this.notes.changedAll(reason)
     this.journal.resync(reason)
     this.traffic.cover(0)
   }

@@ -28,6 +28,8 @@ export interface DirtyEntry {
   /** Not to be tried before this moment of the monotonic clock. */
   notBeforeMs: number
   healing: boolean
+  /** Its value was found to be long: it is copied by itself. */
+  long: boolean
   /** Its side was restarted since: that the key is not there any more says nothing. */
   distrusted: boolean
 }
@@ -111,6 +113,7 @@ export class Journal {
       scans: 0,
       notBeforeMs: 0,
       healing: false,
+      long: false,
       distrusted: false,
     }
     this.#entries.set(name, entry)
@@ -123,6 +126,11 @@ export class Journal {
   /** The side that has the truth for this key, or null where both have it. */
   truthOf(db: number, key: Buffer): Side | null {
     return this.#entries.get(nameOf(db, key))?.from ?? null
+  }
+
+  /** Null where it is not dirty. */
+  generationOf(db: number, key: Buffer): number | null {
+    return this.#entries.get(nameOf(db, key))?.generation ?? null
   }
 
   /** Two databases change places: whatever is dirty in one may be so in the other. What lies in neither is left as it is. */

@@ -1,6 +1,6 @@
 /**
  * Reading whole keys from one side and writing them to the other: DUMP with the expiry on a service lane, RESTORE … REPLACE ABSTTL or
- * DEL on the other. One promise per batch, none per key. The primitive under the mover, the healing and the two-phase write; whoever
+ * UNLINK on the other. One promise per batch, none per key. The primitive under the mover, the healing and the two-phase write; whoever
  * uses it holds the keys.
  */
 import { digitsOf, put, putBulk, putLength, putNumber } from '../resp/bytes-out.ts'
@@ -101,7 +101,8 @@ const expiryHeads = {
 }
 const restoreHead = Buffer.from('*6\r\n$7\r\nRESTORE\r\n')
 const restoreTail = Buffer.from('\r\n$7\r\nREPLACE\r\n$6\r\nABSTTL\r\n')
-const delHead = Buffer.from('*2\r\n$3\r\nDEL\r\n')
+/** Not DEL: it may have been a long value, which is freed beside the server's other work then. */
+const unlinkHead = Buffer.from('*2\r\n$6\r\nUNLINK\r\n')
 
 /** The key is not there, as its side says: not that it could not be read. */
 export const isAbsent = ({ bytes, typed, error }: Payload): boolean => bytes === null && typed === null && error === null
@@ -217,7 +218,7 @@ function writeAll(lane: Lane, payloads: readonly Payload[]): void {
   let written = 0
   let at = 0
   for (const { key, bytes, expiresAtMs } of payloads) {
-    at = put(out, at, bytes === null ? delHead : restoreHead)
+    at = put(out, at, bytes === null ? unlinkHead : restoreHead)
     at = putBulk(out, at, key)
     if (bytes === null) continue
     at = putLength(out, at, digitsOf(expiresAtMs))

@@ -5,11 +5,13 @@
  *
  * Per stripe, as flags: `closed`, no write may go anywhere (the payload is being read); `deferred`, a write goes to the authority at
  * once and its follower half takes a ticket; `dirty`, the two sides may differ, so reads stay with the side that has the truth; `awaited`,
- * blocked clients wait for a write, which changes nothing for reads.
+ * blocked clients wait for a write, which changes nothing for reads; `noted`, writes are noted (moving/write-notes.ts), no more.
  */
 import { stripeCount } from '../routing/stripe.ts'
 
-export const Stripe = { free: 0, closed: 1, deferred: 2, dirty: 4, awaited: 8 } as const
+export const Stripe = { free: 0, closed: 1, deferred: 2, dirty: 4, awaited: 8, noted: 16 } as const
+/** What the end of a ticket leaves as it is. */
+const lasting = Stripe.dirty | Stripe.awaited | Stripe.noted
 /** What a read has to mind. */
 export const readFlags = Stripe.closed | Stripe.deferred | Stripe.dirty
 
@@ -41,6 +43,7 @@ export class OrderBoard {
   awaited = 0
   #tails = new Map<number, Ticket>()
   #dirty = new Map<number, number>()
+  #noted = new Map<number, number>()
   #atGate: Parked[] = []
   #whenQuiet: (() => void)[] = []
   #open = 0
@@ -156,7 +159,7 @@ export class OrderBoard {
     for (const stripe of ticket.stripes) {
       if (this.#tails.get(stripe) !== ticket) continue
       this.#tails.delete(stripe)
-      this.flags[stripe] = (this.flags[stripe] as number) & (Stripe.dirty | Stripe.awaited)
+      this.flags[stripe] = (this.flags[stripe] as number) & lasting
     }
     this.#open--
     const left = (this.#openIn.get(ticket.epoch) ?? 0) - 1
@@ -200,6 +203,21 @@ export class OrderBoard {
   endWait(stripe: number): void {
     this.awaited--
     this.flags[stripe] = (this.flags[stripe] as number) & ~Stripe.awaited
+  }
+
+  /** From here on a write of this stripe leaves the hot path. */
+  beginNotes(stripe: number): void {
+    this.#noted.set(stripe, (this.#noted.get(stripe) ?? 0) + 1)
+    this.flags[stripe] = (this.flags[stripe] as number) | Stripe.noted
+  }
+
+  endNotes(stripe: number): void {
+    const left = (this.#noted.get(stripe) ?? 0) - 1
+    if (left > 0) this.#noted.set(stripe, left)
+    else {
+      this.#noted.delete(stripe)
+      this.flags[stripe] = (this.flags[stripe] as number) & ~Stripe.noted
+    }
   }
 
   markDirty(stripe: number): void {

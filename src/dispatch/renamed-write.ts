@@ -101,7 +101,7 @@ export class RenamedWrite extends ReplySlot implements Waiter {
    * client stands behind it, which has run already, nor while a barrier waits for what is under way.
    */
   #sentAsWritten(lane: Lane): boolean {
-    const { board, traffic, intents } = this.#core
+    const { board, traffic, intents, notes } = this.#core
     const stripes = stripesOf([this.#key])
     const closed = stripes.some((stripe) => ((board.flags[stripe] as number) & Stripe.closed) !== 0)
     if (this.next !== null || closed || board.gates > 0) return false
@@ -110,6 +110,8 @@ export class RenamedWrite extends ReplySlot implements Waiter {
     this.#client.holdBack()
     const ticket = board.reserve(stripes)
     intents?.keys([this.#key])
+    // What was noted when it was sent under the other name may be forgotten: that one has been answered.
+    notes.changed([this.#key], `${this.#renamed.name} may have changed any part of it`)
     this.#doubt(`${this.#renamed.name} runs on the authority as it was written`)
     const done = (): void => {
       board.arm(ticket, () => undefined)

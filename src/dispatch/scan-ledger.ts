@@ -19,6 +19,12 @@ export type ScanEnd = 'copied' | 'skipped' | 'vanished' | 'exported'
 
 const ends = ['copied', 'skipped', 'vanished', 'exported'] as const
 
+/** As a checkpoint has it; one of an earlier version has nothing. */
+export function endedBefore(checkpoint: Readonly<Record<string, unknown>>): Record<ScanEnd, number> {
+  const ended = (end: ScanEnd): number => Number(checkpoint[end] ?? 0)
+  return { copied: ended('copied'), skipped: ended('skipped'), vanished: ended('vanished'), exported: ended('exported') }
+}
+
 export class ScanLedger {
   #scanned = 0
   #ended: Record<ScanEnd, number> = { copied: 0, skipped: 0, vanished: 0, exported: 0 }

@@ -105,8 +105,8 @@ export class ScriptPath implements FlipListener {
    */
   reruns(call: ScriptCall): boolean {
     if (!this.#rerun.has(call.name)) return false
-    const { traffic, journal, unseenScripts } = this.#core
-    return call.facts.declaredOnly || (traffic.covered && journal.size === 0 && unseenScripts === 0)
+    const { traffic, journal, notes, unseenScripts } = this.#core
+    return call.facts.declaredOnly || (traffic.covered && journal.size === 0 && unseenScripts === 0 && !notes.any)
   }
 
   /** Before a rerun: a side that lacks the script is given it, so that both can run it. */
@@ -214,6 +214,7 @@ export class ScriptPath implements FlipListener {
     if (source === null || call.sha === null || !this.#core.accepts(lane)) return false
     // Whatever was copied meanwhile was copied before it ran.
     this.#core.doubt(keys, 'a script ran at its second attempt')
+    this.#core.notes.changed(keys, 'a script ran at its second attempt')
     this.#load(lane, context, call.sha, source)
     putFrame(this.#core, lane, context, { buf: bytes, start: 0, end: bytes.length, pieces: null }, waiter)
     return true

@@ -207,6 +207,10 @@ export class ScriptWatch implements LaneOwner, FlipListener {
     if (dbs.size === 0) return
     counters.journal.marks += dbs.size
     for (const db of dbs) journal.mark(db, key, traffic.authority, 'changed while a script ran that may write it')
+    this.#core.notes.changed(
+      [...dbs].map((db) => ({ db, key })),
+      'a script changed it',
+    )
     this.#noteUndeclared(key)
   }
 
@@ -295,6 +299,10 @@ export class ScriptWatch implements LaneOwner, FlipListener {
       for (const db of dbs ?? []) {
         counters.journal.marks += seen.length
         for (const key of seen) journal.mark(db, key, traffic.authority, 'changed while a script ran that may write it')
+        this.#core.notes.changed(
+          seen.map((key) => ({ db, key })),
+          'a script changed it',
+        )
       }
     }
     for (const window of windows) this.#settle(window)

@@ -2,6 +2,8 @@
 export interface SlotLayout {
   /** Grows whenever slots have changed hands. */
   readonly version: number
+  /** Names the map and the order in which a scan visits its servers: two processes that give the same text give the same cursors. Null until it is known. */
+  readonly digest: string | null
   movedSince(version: number): ReadonlySet<number>
   /** Slots on their way between two servers now. Rejects where a server cannot be asked. */
   inTransit(): Promise<readonly number[]>

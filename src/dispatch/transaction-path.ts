@@ -128,8 +128,9 @@ export class TransactionPath {
 
   /** What has to be known of its keys before any of it is sent. */
   #prepare(client: Client, { keys, commands, plain }: Block, stripes: readonly number[]): void {
-    const { intents, traffic } = this.#core
+    const { intents, notes, traffic } = this.#core
     intents?.keys(keys)
+    notes.changed(keys, 'a transaction may have changed any part of it')
     for (const { carriage } of commands)
       if (carriage.how === 'copy' && carriage.script === undefined && carriage.unknownKeys !== null)
         intents?.doubt(carriage.unknownKeys)

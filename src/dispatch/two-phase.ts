@@ -6,7 +6,7 @@ import { wireError } from '../errors.ts'
 import { ReplyScanner } from '../resp/reply-scanner.ts'
 import type { Side } from '../routing/modes.ts'
 import type { Client } from './client.ts'
-import { type DbKey, ownKeys } from './command-keys.ts'
+import { type DbKey, framesIn, ownKeys, specOf } from './command-keys.ts'
 import type { Core } from './core.ts'
 import type { Frame, Sent } from './frame.ts'
 import { exchangeFrame, type Payload, readPayloads, writePayloads } from './key-transfer.ts'
@@ -87,15 +87,25 @@ class TwoPhase {
     const before = await this.#read(authority, keys)
     const unread = before.flatMap(({ payloads }) => payloads).find((payload) => payload.error !== null)
     if (unread !== undefined) return this.#aborted(`${authority}: ${unread.error}`)
+    this.#note(write, keys)
     const [first, second] = await Promise.all([this.#send(authority, write), this.#send(follower, write)])
     if (first.bytes !== null && second.bytes !== null && isError(first.bytes) === isError(second.bytes)) {
       if (!first.bytes.equals(second.bytes)) this.#doubt(keys)
       return first.bytes
     }
+    this.#core.notes.changed(keys, 'a two-phase write was taken back')
     const known = await this.#takeBack([first, second], before)
     const failed = [first, second].find(hasNotSaidYes) as Outcome
     const why = `${failed.side}: ${failed.bytes === null ? 'connection lost' : failed.bytes.toString().slice(1).trim()}`
     return known ? this.#aborted(why) : this.#unknown(why)
+  }
+
+  /** Again, now that it is sent: what was noted before its keys were held and read may be forgotten by now. */
+  #note({ frame, replies }: OneOrBlock, keys: readonly DbKey[]): void {
+    const { notes } = this.#core
+    if (!notes.any) return
+    if (frame.pieces !== null || replies > 1) notes.changed(keys, 'a two-phase write may have changed any part of it')
+    else for (const args of framesIn(frame.buf, frame.start, frame.end)) notes.wrote(specOf(args), args, keys)
   }
 
   /** By database. */

@@ -7,10 +7,12 @@ import { CommandWriter } from '../resp/command-writer.ts'
 import { ReplyCursor } from '../resp/reply-cursor.ts'
 import { contextOf, type Lane } from '../upstream/lane.ts'
 import { exchange, type Payload, readPayloads, writePayloads } from './key-transfer.ts'
+import { longKeys } from './long-keys.ts'
+import { noteMix, readStrings } from './strings-first.ts'
 import type { Passage } from './typed/passage.ts'
 import { isModulePayload, isPayloadRefusal, isPlainLongString, PayloadRoute } from './typed/payload-route.ts'
 import { newTemporaryKey, temporaryKeyMs } from './typed/staging.ts'
-import { readTyped, readTypedStrings } from './typed/typed-read.ts'
+import { findAll, readsByType, readTyped, readTypedStrings } from './typed/typed-read.ts'
 import { discardStaged, writeTyped } from './typed/typed-write.ts'
 
 /** A larger payload is not sent twice: where it is refused, its key is tried again, and then goes by type. */
@@ -40,8 +42,14 @@ export async function readValues(
   stopped: () => boolean,
   placeOf: (key: Buffer) => Buffer = sameName,
 ): Promise<Payload[]> {
-  const route = routeBetween(from, to)
-  const passage = { from, to, db, route, stopped, placeOf }
+  const passage = passageBetween(from, to, db, stopped, placeOf)
+  const payloads = await readAll(passage, keys)
+  noteMix(from, payloads)
+  return payloads
+}
+
+async function readAll(passage: Passage, keys: readonly Buffer[]): Promise<Payload[]> {
+  const { route } = passage
   if (route.refusal !== null) return readTyped(passage, keys)
   if (route.longStrings) return readLongStrings(passage, keys)
   const payloads = await readDumped(passage, keys)
@@ -64,6 +72,7 @@ async function readLongStrings(passage: Passage, keys: readonly Buffer[]): Promi
 async function readDumped(passage: Passage, keys: readonly Buffer[]): Promise<Payload[]> {
   const { from, db, route, stopped } = passage
   const payloads = await readPayloads(from, db, keys)
+  noteMix(from, payloads)
   let unproven = false
   for (const { bytes } of payloads) if (bytes !== null && !route.isAccepted(bytes)) unproven = true
   if (!unproven) return payloads
@@ -75,6 +84,46 @@ async function readDumped(passage: Passage, keys: readonly Buffer[]): Promise<Pa
 }
 
 const sameName = (key: Buffer): Buffer => key
+
+/** As `readValues`, where nearly all are strings. Of the others those that turn out to be long come in `long`, and have no payload. */
+export async function readStringsFirst(
+  from: Lane,
+  to: Lane,
+  db: number,
+  keys: readonly Buffer[],
+  stopped: () => boolean,
+  longBytes: number,
+): Promise<{ payloads: Payload[]; long: ReadonlySet<Buffer> }> {
+  const { payloads, others } = await readStrings(from, db, keys)
+  if (others.length === 0 || stopped()) return { payloads, long: new Set() }
+  const long = await longKeys(from, db, others, longBytes)
+  const short = others.filter((key) => !long.has(key))
+  return { payloads: [...payloads, ...(await readValues(from, to, db, short, stopped))], long }
+}
+
+/** One long value, in pieces whatever the servers take of each other; by DUMP only where its type is not known. Else as `readValues`. */
+export async function readLong(from: Lane, to: Lane, db: number, key: Buffer, stopped: () => boolean): Promise<Payload[]> {
+  const passage = passageBetween(from, to, db, stopped)
+  const [type] = await findAll(passage, [key])
+  if (type !== undefined && type.error === null && !readsByType(type.type)) return readValues(from, to, db, [key], stopped)
+  return readTyped(passage, [key])
+}
+
+/** What a copy in pieces works with. */
+export const passageBetween = (
+  from: Lane,
+  to: Lane,
+  db: number,
+  stopped: () => boolean,
+  placeOf: (key: Buffer) => Buffer = sameName,
+): Passage => ({
+  from,
+  to,
+  db,
+  route: routeBetween(from, to),
+  stopped,
+  placeOf,
+})
 
 /** Per payload, in order: null where it was written, else why not. Rejects with TransferLost. */
 export async function writeValues(from: Lane, to: Lane, db: number, payloads: readonly Payload[]): Promise<(string | null)[]> {

@@ -84,6 +84,7 @@ export class WritePath {
     const stripes = stripesOf(keys)
     if (!this.admits(client, stripes) || this.awaitsTruth(client, keys)) return 'parked'
     this.#core.intents?.keys(keys)
+    if (this.#core.notes.any) this.#note(spec, args, keys, frame)
     if (traffic.partsMislead) this.#core.doubt(keys, 'written before it was copied')
     if (spec.kind === Kind.BothKeyless) {
       this.scripts.heard(spec, args, frame)
@@ -351,7 +352,10 @@ export class WritePath {
   #authorityOnly(client: Client, spec: CommandSpec, keys: readonly DbKey[], unknownKeys: string | null, frame: Frame): Sent {
     const lane = this.#core.authorityLane(client.pair)
     this.#core.doubt(changedKeys(spec, keys), `${spec.name} runs on the authority, its keys are copied`)
-    if (unknownKeys !== null) this.#core.intents?.doubt(unknownKeys)
+    if (unknownKeys !== null) {
+      this.#core.intents?.doubt(unknownKeys)
+      this.#core.notes.changedAll(unknownKeys)
+    }
     const write = new AuthorityWrite(this.#core, client, lane.side, unknownKeys)
     client.replies.push(write)
     putFrame(this.#core, lane, client.context, frame, write)
@@ -379,6 +383,13 @@ export class WritePath {
     if (this.#core.unseenExpiries.size === 0 || this.#core.followerLane(client.pair) === null) return
     if (!this.#core.accepts(this.#core.authorityLane(client.pair))) return
     this.#core.doubt(keys, 'expiries could not be seen when it was written', true)
+  }
+
+  #note(spec: CommandSpec, args: ArgView, keys: readonly DbKey[], frame: Frame): void {
+    const { notes } = this.#core
+    // A large value is not there in one piece to be looked at.
+    if (frame.pieces !== null) notes.changed(keys, `${spec.name} wrote a large value`)
+    else notes.wrote(spec, args, keys)
   }
 
   #anyDeferred(stripes: readonly number[]): boolean {

@@ -139,7 +139,8 @@ export class Flip {
     )
     // A side that is away refuses at once: without a pause its connection would never get the time to come back.
     if (outcome.lost !== null) await this.#until(() => false, lostPauseMs)
-    const again = new Set([...outcome.busy, ...outcome.unknown, ...outcome.failed.map(({ key }) => key)])
+    // A long value would keep everybody waiting for seconds: the healing copies it, and the next flip finds it done.
+    const again = new Set([...outcome.busy, ...outcome.unknown, ...outcome.long, ...outcome.failed.map(({ key }) => key)])
     entries.forEach((entry: DirtyEntry, i) => {
       if (again.has(entry.key)) journal.giveBack(entry)
       else journal.healed(entry, generations[i] as number)

@@ -71,14 +71,14 @@ export class Migration {
 
   /**
    * Takes up what a former process left. After an unclean stop the keys that it had in flight are in the journal by now; `unknown`: why they
-   * are not, then nothing is trusted. A copy that was under way is begun anew.
+   * are not, then nothing is trusted. A copy that was under way goes on from its checkpoint, unless everything was in doubt already.
    */
   recover(clean: boolean, unknown: string | null): void {
     const { journal, traffic } = this.#core
     traffic.apply(this.#wish())
     traffic.cover(this.record.coveredSlots)
     const doubted = this.record.resyncReason ?? journal.resyncReason
-    const reason = unknown ?? (this.record.moving || doubted !== null ? 'not everything was copied yet' : null)
+    const reason = unknown ?? (doubted !== null ? 'not everything was copied yet' : null)
     if (doubted !== null) this.#core.doubtAll(doubted)
     if (!clean && traffic.mirrored && reason !== null) {
       this.#store.clearCheckpoint('mover')
@@ -203,6 +203,7 @@ export class Migration {
       if (traffic.authority === 'source' || journal.from.source > 0) await this.#flipTo('complete', { readMode: 'new' })
       else this.#enter('complete', { readMode: 'new' })
       this.record.state = 'completed'
+      this.#core.notes.changedAll('writes go to the target alone')
       this.#core.journal.clear()
       this.#store.clearDirty()
     })
@@ -366,6 +367,7 @@ export class Migration {
   #forgetTarget(): void {
     this.#job.stop(false)
     this.record.moving = false
+    this.#core.notes.changedAll('writes go to the source alone')
     this.#core.journal.clear()
     this.#store.clearDirty()
     this.#core.traffic.cover(0)

@@ -13,11 +13,15 @@ import type { Core } from '../dispatch/core.ts'
 import { isAbsent, type Payload, readPayloads, TransferLost } from '../dispatch/key-transfer.ts'
 import { databaseRefusal } from '../dispatch/known-databases.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
+import { longKeys } from '../dispatch/long-keys.ts'
+import { Refused, Spoiled, Unread } from '../dispatch/moving/moving.ts'
 import { Stripe, type Ticket } from '../dispatch/order-board.ts'
-import { discardValues, readValues, writeValues } from '../dispatch/value-transfer.ts'
+import { isMostlyStrings } from '../dispatch/strings-first.ts'
+import { discardValues, readLong, readStringsFirst, readValues, writeValues } from '../dispatch/value-transfer.ts'
 import { otherSide, type Side, sides } from '../routing/modes.ts'
 import { stripeOf } from '../routing/stripe.ts'
 import type { KeyEnds } from './key-end.ts'
+import { LongCopy, untilFree } from './long-copy.ts'
 import type { RuledCopy } from './ruled-copy.ts'
 
 export interface CopyOutcome {
@@ -36,8 +40,26 @@ export interface CopyOutcome {
   readonly skipped: Buffer[]
   /** A connection went: these may have been written or not. */
   readonly unknown: Buffer[]
+  /** Not tried: each is to be copied by itself. None of a batch of one key, but for one behind the gate, where there is no time for it. */
+  readonly long: Buffer[]
+  /** Of the journal's entry, where later marks than its first ones are covered by this copy, too; null: they are not. */
+  generation: number | null
   lost: string | null
 }
+
+/** How a batch is copied; see `copy`. */
+interface Manner {
+  readonly behindGate: boolean
+  readonly cautious: boolean
+  readonly patience: number
+  /** Under the hold; `stopped` is true once nobody wants the values any more. */
+  readonly read: (keys: readonly Buffer[], stopped: () => boolean) => Promise<Payload[]>
+}
+
+/** From this patience on a long value is held all the time: it was tried often enough to copy it while it is written to. */
+const heldFrom = 8
+/** For the last part of such a copy, which is short. */
+const lastPatience = 20
 
 interface Lacking {
   readonly side: Side
@@ -48,15 +70,22 @@ export class Copier {
   readonly #core: Core
   readonly #lanes: Lanes
   readonly #holds: boolean
+  readonly #seesWrites: boolean
   /** Null: everything is copied as it is. Others are for a copy beside which no client writes. */
   readonly rules: RuledCopy | null
+  /** Resolves when the long value that was begun last is through. */
+  #longTurn: Promise<void> = Promise.resolve()
 
-  /** `holds` false leaves out what makes a copy safe: only to show that the check which must notice does. */
-  constructor(core: Core, lanes: Lanes, holds = true, rules: RuledCopy | null = null) {
+  /**
+   * `holds` false leaves out what makes a copy safe: only to show that the check which must notice does. `seesWrites` false: who writes does
+   * so past Ferry, so nothing is noted of it, and no later mark of the journal is covered by a copy that was under way.
+   */
+  constructor(core: Core, lanes: Lanes, holds = true, rules: RuledCopy | null = null, seesWrites = true) {
     this.#core = core
     this.#lanes = lanes
     this.#holds = holds
     this.rules = rules
+    this.#seesWrites = seesWrites
   }
 
   /**
@@ -81,19 +110,125 @@ export class Copier {
       passedOver: 0,
       skipped: [],
       unknown: [],
+      long: [],
+      generation: null,
       lost: null,
     }
-    if (!this.#holds) {
-      await this.#transfer(db, keys, from, outcome, null)
+    const whole: Manner = { behindGate, cautious, patience, read: (own, stopped) => this.#readWhole(db, own, from, stopped) }
+    // They read the values themselves.
+    if (this.rules !== null) {
+      await this.#copyHeld(db, keys, from, outcome, whole)
       return outcome
     }
-    while (!behindGate && this.#core.board.gates > 0) await this.#gate()
-    const { free, stripes } = this.#choose(db, keys, from, outcome)
-    if (free.length === 0) return outcome
-    const hold = new Hold(this.#core, this.#core.board.hold(stripes), patience * this.#core.limits.holdWaitMs)
-    await this.#transfer(db, free, from, outcome, hold, cautious)
-    hold.end()
+    // One key is asked for its size in any case: it may be here because it is long.
+    if (keys.length > 1 && !behindGate && isMostlyStrings(this.#lanes.lane(from))) {
+      await this.#copyStrings(db, keys, from, outcome, { behindGate, cautious, patience })
+      return outcome
+    }
+    const long = await this.#longOf(db, keys, from, outcome)
+    if (long === null) return outcome
+    if (long.size > 0 && (keys.length > 1 || behindGate)) outcome.long.push(...long)
+    const chosen = outcome.long.length === 0 ? keys : keys.filter((key) => !long.has(key))
+    const [key] = chosen
+    if (key === undefined) return outcome
+    if (long.has(key)) await this.#copyLong(db, key, from, outcome, whole)
+    else await this.#copyHeld(db, chosen, from, outcome, whole)
     return outcome
+  }
+
+  /** Which of them are long is found out on the way. */
+  async #copyStrings(
+    db: number,
+    keys: readonly Buffer[],
+    from: Side,
+    outcome: CopyOutcome,
+    manner: Omit<Manner, 'read'>,
+  ): Promise<void> {
+    const [reading, writing] = [this.#lanes.lane(from), this.#lanes.lane(otherSide(from))]
+    let found: ReadonlySet<Buffer> = new Set()
+    const read: Manner['read'] = async (own, stopped) => {
+      const { payloads, long } = await readStringsFirst(reading, writing, db, own, stopped, this.#core.limits.longValueBytes)
+      found = long
+      return payloads
+    }
+    await this.#copyHeld(db, keys, from, outcome, { ...manner, read })
+    if (found.size === 0) return
+    const again = new Set([...outcome.busy, ...outcome.unknown])
+    for (const key of found) if (!again.has(key)) outcome.long.push(key)
+  }
+
+  /** Null: the reading side cannot be asked. */
+  async #longOf(db: number, keys: readonly Buffer[], from: Side, outcome: CopyOutcome): Promise<ReadonlySet<Buffer> | null> {
+    try {
+      return await longKeys(this.#lanes.lane(from), db, keys, this.#core.limits.longValueBytes)
+    } catch (error) {
+      outcome.lost = (error as Error).message
+      outcome.busy.push(...keys)
+      return null
+    }
+  }
+
+  async #copyHeld(db: number, keys: readonly Buffer[], from: Side, outcome: CopyOutcome, manner: Manner): Promise<void> {
+    if (!this.#holds) {
+      await this.#transfer(db, keys, from, outcome, null, manner)
+      return
+    }
+    while (!manner.behindGate && this.#core.board.gates > 0) await this.#gate()
+    const { free, stripes } = this.#choose(db, keys, from, outcome)
+    if (free.length === 0) return
+    const hold = new Hold(this.#core, this.#core.board.hold(stripes), manner.patience * this.#core.limits.holdWaitMs)
+    await this.#transfer(db, free, from, outcome, hold, manner)
+    hold.end()
+  }
+
+  #readWhole(db: number, keys: readonly Buffer[], from: Side, stopped: () => boolean): Promise<Payload[]> {
+    return readValues(this.#lanes.lane(from), this.#lanes.lane(otherSide(from)), db, keys, stopped)
+  }
+
+  /** One after the other: each keeps both servers busy enough, and has some windows in memory. */
+  async #copyLong(db: number, key: Buffer, from: Side, outcome: CopyOutcome, manner: Manner): Promise<void> {
+    const [reading, writing] = [this.#lanes.lane(from), this.#lanes.lane(otherSide(from))]
+    const { holdWaitMs, longHoldWaitMs } = this.#core.limits
+    const patience = Math.max(manner.patience, longHoldWaitMs / holdWaitMs)
+    const held: Manner = { ...manner, patience, read: (_keys, stopped) => readLong(reading, writing, db, key, stopped) }
+    if (!this.#holds || !this.#seesWrites || from !== this.#core.traffic.authority || manner.patience >= heldFrom) {
+      await this.#copyHeld(db, [key], from, outcome, held)
+      return
+    }
+    const before = this.#longTurn
+    let done = (): void => undefined
+    this.#longTurn = new Promise((resolve) => {
+      done = resolve
+    })
+    await before
+    const copy = new LongCopy(this.#core, this.#lanes, db, key, from)
+    try {
+      const moves = await copy.approach()
+      if (!moves) await this.#copyHeld(db, [key], from, outcome, held)
+      else {
+        await untilFree(this.#core, stripeOf(key, 0, key.length, db))
+        const read = async (): Promise<Payload[]> => {
+          const payload = await copy.finish()
+          const { journal } = this.#core
+          if (journal.truthOf(db, key) === from) outcome.generation = journal.generationOf(db, key)
+          return [payload]
+        }
+        await this.#copyHeld(db, [key], from, outcome, { ...manner, patience: Math.max(manner.patience, lastPatience), read })
+      }
+    } catch (error) {
+      this.#notCopied(key, from, error as Error, outcome)
+    }
+    await copy.close()
+    done()
+  }
+
+  #notCopied(key: Buffer, from: Side, error: Error, outcome: CopyOutcome): void {
+    if (error instanceof Unread) outcome.failed.push({ key, error: error.message, side: from })
+    else if (error instanceof Refused) outcome.failed.push({ key, error: error.message, side: otherSide(from) })
+    else {
+      outcome.busy.push(key)
+      if (!(error instanceof Spoiled)) outcome.lost = error.message
+    }
   }
 
   #gate(): Promise<void> {
@@ -124,7 +259,7 @@ export class Copier {
     from: Side,
     outcome: CopyOutcome,
     hold: Hold | null,
-    cautious = false,
+    { cautious, read }: Manner,
   ): Promise<void> {
     const to = otherSide(from)
     let payloads: Payload[]
@@ -141,8 +276,12 @@ export class Copier {
         await this.#byRules(this.rules, db, keys, from, outcome)
         return
       }
-      payloads = await readValues(this.#lanes.lane(from), this.#lanes.lane(to), db, keys, () => hold?.givenUp ?? false)
+      payloads = await read(keys, () => hold?.givenUp ?? false)
     } catch (error) {
+      if (error instanceof Spoiled || error instanceof Refused || error instanceof Unread) {
+        this.#notCopied(keys[0] as Buffer, from, error, outcome)
+        return
+      }
       outcome.lost = (error as Error).message
       for (const key of keys) outcome.busy.push(key)
       return

@@ -42,6 +42,9 @@ interface Options {
   readonly endpoints: Readonly<Record<Side, Endpoint>> | null
 }
 
+/** Copies of everything, one after the other, because something came into doubt. */
+const roundsMax = 3
+
 /** Resolves to the exit status, see `copyStatus`. Throws FerryError. */
 export async function runCopy(options: Options, view: CopyView): Promise<number> {
   const { fromRdb } = options
@@ -99,15 +102,30 @@ function mayFollow({ live, rules }: Options): void {
   )
 }
 
-async function copyOnce(alone: StandAlone, { sweep, state }: Options, signal: AbortSignal, scans: boolean): Promise<void> {
+async function copyOnce(alone: StandAlone, options: Options, signal: AbortSignal, scans: boolean): Promise<void> {
   const { job, core, fault } = alone
-  const through = !scans || (await job.start({ from: 0, below: slotCount }, sweep))
+  const { state } = options
+  const through = !scans || (await copyAll(alone, options))
   if (signal.aborted) throw new FerryError('interrupted', resumeHint(state))
   if (!through && !fault.aborted) throw new FerryError('interrupted', job.snapshot().lastError ?? 'the copy stopped')
   await alone.settled(signal)
   fault.throwIfAborted()
   const { resyncReason } = core.journal
   if (resyncReason !== null) throw new FerryError('interrupted', `copy it again: ${resyncReason}`)
+}
+
+/** Again where the target was started anew meanwhile: what it had by then may be lost. By rules nothing is done twice unasked. */
+async function copyAll({ core, job, fault }: StandAlone, { sweep, rules }: Options): Promise<boolean> {
+  for (let round = 1; ; round++) {
+    const { doubts } = core
+    const through = await job.start({ from: 0, below: slotCount }, sweep)
+    if (!through || fault.aborted) return through
+    if (core.doubts === doubts) {
+      if (round > 1) core.journal.resyncReason = null
+      return true
+    }
+    if (round === roundsMax || !isPlain(rules)) return true
+  }
 }
 
 async function follow(live: LiveCopy, alone: StandAlone, options: Options, signal: AbortSignal): Promise<void> {

@@ -2,6 +2,7 @@
  * Whether everything that is to be copied has a database to go to. Asked before a copy begins, and while one may: a source that does not fit
  * is refused as a whole, not key by key.
  */
+import type { Core } from '../dispatch/core.ts'
 import { databaseRefusal } from '../dispatch/known-databases.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
 import { FerryError } from '../errors.ts'
@@ -31,6 +32,19 @@ export async function misfitsOf(lanes: Lanes, from: Side, used: ReadonlySet<numb
     if (why !== null) misfits.push({ db, keys: counts.get(db)?.keys ?? 0, why })
   }
   return misfits
+}
+
+/** Of those that hold keys, in order. Of a side that has some which the authority cannot have, only the others. Rejects with TransferLost. */
+export async function databasesToScan(core: Core, lanes: Lanes, scanned: Side, counted: Iterable<number>): Promise<number[]> {
+  const { authority } = core.traffic
+  const dbs: number[] = []
+  for (const db of [...counted].sort((one, other) => one - other)) {
+    if (isLeftOut(lanes.databases, db)) continue
+    const why = scanned === authority ? null : await databaseRefusal(lanes.lane(authority), db)
+    if (why === null) dbs.push(db)
+    else core.events.record('mover', `keys in database ${db} of ${scanned} are left alone`, { reason: why })
+  }
+  return dbs
 }
 
 /** Every connection begins in database 0, so its server cannot be asked. */

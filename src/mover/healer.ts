@@ -77,8 +77,10 @@ export class Healer {
       const entries = journal.take(batchKeys, turn.tick())
       if (entries.length === 0) return
       const suspects = entries.filter((entry) => entry.losses >= suspectedLosses)
-      const single = entries.filter((entry) => entry.attempts >= alone && entry.losses < suspectedLosses)
-      const together = entries.filter((entry) => entry.attempts < alone && entry.losses < suspectedLosses)
+      const usual = entries.filter((entry) => entry.losses < suspectedLosses)
+      const single = usual.filter((entry) => entry.attempts >= alone && !entry.long)
+      const together = usual.filter((entry) => entry.attempts < alone && !entry.long)
+      for (const entry of usual) if (entry.long) void this.#healLong(entry)
       if (together.length > 0) void this.#heal(together)
       for (const entry of single) void this.#heal([entry])
       if (suspects.length > 0) void this.#eachAlone(suspects)
@@ -119,7 +121,25 @@ export class Healer {
     const cautious = entries.some((entry) => entry.distrusted)
     const outcome = await this.#copier.copy(first.db, keys, first.from, false, cautious, patienceWith(first.attempts))
     this.#running--
+    if (outcome.generation !== null) generations[0] = outcome.generation
+    const long = new Set(outcome.long)
+    for (const entry of entries) if (long.has(entry.key)) void this.#healLong(entry)
     await this.#settle(entries, generations, outcome, manner)
+  }
+
+  /** It takes its time, and holds up no other: not counted among those that run. */
+  async #healLong(entry: DirtyEntry): Promise<void> {
+    entry.long = true
+    const before = entry.generation
+    const outcome = await this.#copier.copy(
+      entry.db,
+      [entry.key],
+      entry.from,
+      false,
+      entry.distrusted,
+      patienceWith(entry.attempts),
+    )
+    await this.#settle([entry], [outcome.generation ?? before], outcome, 'usual')
   }
 
   async #settle(
@@ -130,6 +150,7 @@ export class Healer {
   ): Promise<void> {
     const { journal, turn, counters } = this.#core
     const again = new Set([...outcome.busy, ...outcome.unknown])
+    const elsewhere = new Set(outcome.long)
     const absent = new Set(outcome.absent)
     const skipped = new Set(outcome.skipped)
     const endOf = (key: Buffer): ScanEnd => (absent.has(key) ? 'vanished' : skipped.has(key) ? 'skipped' : 'copied')
@@ -138,6 +159,7 @@ export class Healer {
     const healed: DirtyEntry[] = []
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i] as DirtyEntry
+      if (elsewhere.has(entry.key)) continue
       const refusal = refusals.get(entry.key)
       if (again.has(entry.key)) {
         if (wasCut) await this.#cutOff(entry, outcome.lost as string, manner)

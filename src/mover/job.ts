@@ -5,23 +5,22 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Core } from '../dispatch/core.ts'
-import { databaseRefusal } from '../dispatch/known-databases.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
-import type { ScanEnd } from '../dispatch/scan-ledger.ts'
+import { endedBefore } from '../dispatch/scan-ledger.ts'
 import { isTemporaryKey } from '../dispatch/typed/temporary-key.ts'
 import { failureClassOf, stopsAll } from '../routing/copy-failure.ts'
-import { isLeftOut } from '../routing/database-layout.ts'
-import { otherSide, type Side } from '../routing/modes.ts'
+import { otherSide, type Side, sides } from '../routing/modes.ts'
 import { slotCount, slotOf } from '../routing/slot.ts'
 import type { Checkpoint, Store } from '../state/store.ts'
 import { Brake } from './brake.ts'
 import type { Copier, CopyOutcome } from './copier.ts'
-import { databasesUnfit, misfitsOf } from './database-fit.ts'
+import { databasesToScan, databasesUnfit, misfitsOf } from './database-fit.ts'
 import { FunctionCopy } from './functions.ts'
 import { nothingIsOver } from './key-census.ts'
 import { Pace } from './pace.ts'
+import { OtherServer, PassServers } from './pass-servers.ts'
 import { type MoverLimits, type MoverState, type ProgressSnapshot, Rate } from './progress.ts'
-import { type KeyCount, keyCounts, missingKeys, type Page, scanPage } from './scan.ts'
+import { keyCounts, missingKeys, type Page, scanPage } from './scan.ts'
 import { Standstill } from './standstill.ts'
 
 /** Which part of the key space: hash slots from..below. */
@@ -36,7 +35,6 @@ export interface SlotRange {
  */
 type Pass = 'clear' | 'copy' | 'sweep'
 const checkpointName = 'mover'
-const checkpointEveryMs = 500
 const reconnectWaitMs = 100
 /** Consecutive failures to reach a server before the job says so and stops. */
 const failuresMax = 300
@@ -54,6 +52,7 @@ export class MoverJob {
   range: SlotRange = { from: 0, below: slotCount }
   readonly #core: Core
   readonly #lanes: Lanes
+  readonly #servers: PassServers
   readonly #copier: Copier
   readonly #store: Store
   readonly #pace: Pace
@@ -71,12 +70,12 @@ export class MoverJob {
   #resumed: (() => void)[] = []
   /** Pages not finished, oldest first: the checkpoint is where the oldest began. */
   #open: { db: number; cursor: string; left: number }[] = []
-  #checkpointMs = 0
   #failures = 0
 
   constructor(core: Core, lanes: Lanes, copier: Copier, store: Store, limits: MoverLimits) {
     this.#core = core
     this.#lanes = lanes
+    this.#servers = new PassServers(core, lanes)
     this.#copier = copier
     this.#store = store
     this.functions = new FunctionCopy(core, lanes)
@@ -104,8 +103,8 @@ export class MoverJob {
   /** Begins a copy of the range, or goes on with the one whose checkpoint fits. Resolves true when it is through, false when stopped or failed. */
   async start(range: SlotRange, sweep: boolean): Promise<boolean> {
     const run = ++this.#run
-    const checkpoint = this.#store.loadCheckpoint(checkpointName)
-    const goesOn = checkpoint !== null && checkpoint.from === range.from && checkpoint.below === range.below
+    const stored = this.#store.loadCheckpoint(checkpointName)
+    const fits = stored !== null && stored.from === range.from && stored.below === range.below
     this.range = range
     this.state = 'running'
     this.brake.begin()
@@ -114,15 +113,17 @@ export class MoverJob {
     this.#open = []
     this.#startedAt = new Date().toISOString()
     this.#rates = { keys: new Rate(), bytes: new Rate() }
-    this.#counts = { scanned: goesOn ? checkpoint.keysScanned : 0, copied: 0, deleted: 0, retried: 0, failed: 0, bytes: 0 }
-    this.#core.journal.countFrom(goesOn ? endedBefore(checkpoint) : null)
-    const swept = goesOn && checkpoint.pass === 'sweep'
-    this.#copier.rules?.begin(goesOn ? checkpoint : null)
+    this.#counts = { scanned: fits ? stored.keysScanned : 0, copied: 0, deleted: 0, retried: 0, failed: 0, bytes: 0 }
+    this.#core.journal.countFrom(fits ? endedBefore(stored) : null)
+    this.#copier.rules?.begin(fits ? stored : null)
     try {
       await this.#mustFit(run)
       await (this.#copier.rules === null ? this.functions.copy() : this.functions.addMissing())
-      if (sweep && !goesOn) await this.#scan('clear', run, null)
-      if (!swept && this.#alive(run)) await this.#scan('copy', run, goesOn ? checkpoint : null)
+      const checkpoint = fits && (await this.#isOfThese(run, stored)) ? stored : null
+      const goesOn = checkpoint !== null
+      const swept = checkpoint?.pass === 'sweep'
+      if (sweep && !goesOn && this.#alive(run)) await this.#scan('clear', run, null)
+      if (!swept && this.#alive(run)) await this.#scan('copy', run, checkpoint)
       if (
         sweep &&
         this.#alive(run) &&
@@ -160,7 +161,7 @@ export class MoverJob {
   /** Gives the copy up; `keep` leaves its checkpoint for a later start. */
   stop(keep: boolean): void {
     this.#run++
-    if (keep) this.#checkpoint(true)
+    if (keep) this.#checkpoint()
     else this.#store.clearCheckpoint(checkpointName)
     this.state = 'idle'
     this.brake.end()
@@ -209,70 +210,84 @@ export class MoverJob {
     if (misfits !== null && misfits.length > 0) throw databasesUnfit(misfits)
   }
 
-  /** Those that hold keys, in order. Of a side that has some which the authority cannot have, only the others. */
-  async #databases(run: number, scanned: Side, counted: Iterable<number>): Promise<number[]> {
+  /** The scan goes on only between the same two starts of the same servers: see PassServers. */
+  async #isOfThese(run: number, { servers, pass, keysScanned }: Checkpoint): Promise<boolean> {
+    const { events, journal } = this.#core
+    for (const side of sides) await this.#patiently(run, () => keyCounts(this.#lanes.lane(side)))
+    if (!this.#alive(run)) return false
     const { authority } = this.#core.traffic
-    const dbs: number[] = []
-    for (const db of [...counted].sort((a, b) => a - b)) {
-      if (isLeftOut(this.#lanes.databases, db)) continue
-      const why =
-        scanned === authority ? null : await this.#patiently(run, () => databaseRefusal(this.#lanes.lane(authority), db))
-      if (why === null) dbs.push(db)
-      else this.#core.events.record('mover', `keys in database ${db} of ${scanned} are left alone`, { reason: why })
+    this.#servers.begin(pass === 'copy' ? authority : otherSide(authority))
+    const now = this.#servers.named()
+    if (now !== null && servers === now) {
+      events.record('mover', 'the mover goes on from its checkpoint', { data: { keysScanned } })
+      return true
     }
-    return dbs
+    events.record('mover', 'the mover begins anew', {
+      reason:
+        'its checkpoint is of other servers, of an earlier start of these, or of another slot map: a cursor means nothing to them',
+    })
+    this.#counts.scanned = 0
+    journal.countFrom(null)
+    this.#copier.rules?.begin(null)
+    return false
   }
 
   async #scan(pass: Pass, run: number, from: { db: number; cursor: string } | null): Promise<void> {
-    const { traffic } = this.#core
+    const { traffic, events } = this.#core
     const scanned: Side = pass === 'copy' ? traffic.authority : otherSide(traffic.authority)
     this.#pass = pass
-    const counts = await this.#patiently(run, () => keyCounts(this.#lanes.lane(scanned)))
-    this.#leaveOut(counts, pass === 'copy' && from === null)
-    this.#total = [...(counts?.values() ?? [])].reduce((sum, { keys }) => sum + keys, 0)
-    this.#counts.scanned = from === null ? 0 : this.#counts.scanned
-    this.#rates.keys = new Rate()
-    // Slots that came and went while nobody was there are not known: those of a former run have all moved, as far as this one can tell.
-    const since = this.#lanes.layouts[scanned]?.version ?? 0
-    const dbs = await this.#databases(run, scanned, counts?.keys() ?? [])
-    for (const db of dbs) {
-      if (from !== null && db < from.db) continue
-      await this.#scanDatabase(pass, run, scanned, db, from !== null && db === from.db ? from.cursor : '0')
+    for (let start = from; ; start = null) {
+      try {
+        await this.#scanAll(pass, run, scanned, start)
+        break
+      } catch (error) {
+        if (!(error instanceof OtherServer)) throw error
+        events.record('mover', 'the mover begins its pass anew', { reason: error.message, data: { pass } })
+        while (this.#inFlight > 0) await this.#slot(0)
+        this.#open = []
+        this.#store.clearCheckpoint(checkpointName)
+        if (pass !== 'copy') continue
+        this.#core.journal.countFrom(null)
+        this.#copier.rules?.begin(null)
+      }
     }
-    for (const db of dbs) await this.#scanMoved(pass, run, scanned, db, since)
     while (this.#inFlight > 0) await this.#slot(0)
     // A cursor of this pass means nothing to the next.
     if (this.#alive(run)) this.#open = []
   }
 
-  /** A database that the rules leave out is not scanned: its keys count by what the server tells of them. */
-  #leaveOut(counts: Map<number, KeyCount> | null, countsThem: boolean): void {
-    const { rules } = this.#copier
-    for (const [db, { keys }] of [...(counts ?? [])]) {
-      if (rules === null || rules.takesDatabase(db)) continue
-      counts?.delete(db)
-      if (!countsThem) continue
-      rules.skipped.database += keys
-      this.#core.journal.ledger.found(keys)
-      this.#core.journal.ledger.ended('skipped', keys)
+  async #scanAll(pass: Pass, run: number, scanned: Side, from: { db: number; cursor: string } | null): Promise<void> {
+    const counts = await this.#patiently(run, () => keyCounts(this.#lanes.lane(scanned)))
+    this.#copier.rules?.leaveOut(counts ?? new Map(), pass === 'copy' && from === null ? this.#core.journal.ledger : null)
+    this.#total = [...(counts?.values() ?? [])].reduce((sum, { keys }) => sum + keys, 0)
+    this.#counts.scanned = from === null ? 0 : this.#counts.scanned
+    this.#rates.keys = new Rate()
+    // One that goes on began when its checkpoint was looked at.
+    if (from === null) this.#servers.begin(scanned)
+    const dbs = (await this.#patiently(run, () => databasesToScan(this.#core, this.#lanes, scanned, counts?.keys() ?? []))) ?? []
+    for (const db of dbs) {
+      if (from !== null && db < from.db) continue
+      await this.#scanDatabase(pass, run, scanned, db, from !== null && db === from.db ? from.cursor : '0')
     }
+    for (const db of dbs) await this.#scanMoved(pass, run, scanned, db, this.#servers.since)
   }
 
   /** The next page is asked for while this one is copied, so the scan never waits for the copies. */
   async #scanDatabase(pass: Pass, run: number, scanned: Side, db: number, start: string): Promise<void> {
     const ask = (cursor: string): Promise<Page | null> =>
       this.#patiently(run, () => scanPage(this.#lanes.lane(scanned), db, cursor, this.brake.shape.batchKeys))
+    const server = this.#servers.startOf(scanned)
     let cursor = start
     let coming: Promise<Page | null> | null = ask(cursor)
     while (coming !== null) {
       const page: Page | null = await coming
       await this.#mayGoOn()
       if (page === null || !this.#alive(run)) return
+      this.#servers.mustBe(scanned, server)
       coming = page.next === '0' ? null : ask(page.next)
       // Whoever stops the job leaves the page that is coming to nobody.
       coming?.catch(() => undefined)
       await this.#work(pass, run, db, cursor, page)
-      this.#checkpoint(false)
       cursor = page.next
     }
   }
@@ -309,6 +324,9 @@ export class MoverJob {
     const keys =
       pass === 'copy' ? inRange : await this.#patiently(run, () => missingKeys(this.#lanes.lane(authority), db, inRange))
     if (keys === null || keys.length === 0) return
+    // One batch that has to wait must not leave the checkpoint far behind.
+    while (this.#alive(run) && this.#open.length > this.limits.batchesInFlight) await this.#slotFreed()
+    if (!this.#alive(run)) return
     const open = { db, cursor, left: 1 }
     this.#open.push(open)
     for (let at = 0; at < keys.length; ) {
@@ -320,12 +338,12 @@ export class MoverJob {
       open.left++
       this.#inFlight++
       void this.#copy(pass, run, db, batch, authority).then(() => {
-        this.#finished(open)
+        this.#finished(run, open)
         this.#inFlight--
         for (const go of this.#freed.splice(0)) go()
       })
     }
-    this.#finished(open)
+    this.#finished(run, open)
   }
 
   async #copy(pass: Pass, run: number, db: number, keys: Buffer[], from: Side): Promise<void> {
@@ -347,6 +365,8 @@ export class MoverJob {
     counters.mover.keysRetried += outcome.busy.length + outcome.unknown.length
     counters.mover.keysFailed += outcome.failed.length
     for (const key of outcome.busy) journal.mark(db, key, from, outcome.lost ?? 'it was in use when the mover came by')
+    // The healing takes its time for each, and the scan goes on.
+    for (const key of outcome.long) journal.mark(db, key, from, 'it is long, and copied by itself')
     for (const { key, error, side } of outcome.failed) {
       journal.mark(db, key, from, error)
       const failure = failureClassOf(error)
@@ -358,20 +378,20 @@ export class MoverJob {
   }
 
   /** What failed once and is copied now leaves the queue; what is in the journal, or should be, is not settled yet. */
-  #settle(db: number, keys: readonly Buffer[], { busy, unknown, failed }: CopyOutcome): void {
+  #settle(db: number, keys: readonly Buffer[], { busy, unknown, failed, long }: CopyOutcome): void {
     const { journal } = this.#core
-    const open = new Set([...busy, ...unknown, ...failed.map(({ key }) => key)])
+    const open = new Set([...busy, ...unknown, ...long, ...failed.map(({ key }) => key)])
     const settled = keys.filter((key) => !open.has(key) && journal.truthOf(db, key) === null)
     this.#store.settleFailed(settled.map((key) => ({ db, key })))
   }
 
   /** Each key of a batch ends here, or is owed by the journal, where it was marked. */
-  #enter(db: number, { copied, absent, passedOver, skipped, busy, unknown, failed }: CopyOutcome): void {
+  #enter(db: number, { copied, absent, passedOver, skipped, busy, unknown, failed, long }: CopyOutcome): void {
     const { journal } = this.#core
     journal.ledger.ended('copied', copied)
     journal.ledger.ended('vanished', absent.length)
     journal.ledger.ended('skipped', passedOver + skipped.length)
-    for (const key of [...busy, ...unknown]) journal.owe(db, key)
+    for (const key of [...busy, ...unknown, ...long]) journal.owe(db, key)
     for (const { key } of failed) journal.owe(db, key)
   }
 
@@ -385,10 +405,12 @@ export class MoverJob {
 
   /** Resolves once at most `most` batches are under way. */
   async #slot(most: number): Promise<void> {
-    while (this.#inFlight > most) {
-      // A stopped run may still wait here beside the new one.
-      await new Promise<void>((resolve) => this.#freed.push(resolve))
-    }
+    // A stopped run may still wait here beside the new one.
+    while (this.#inFlight > most) await this.#slotFreed()
+  }
+
+  #slotFreed(): Promise<void> {
+    return new Promise((resolve) => this.#freed.push(resolve))
   }
 
   /** Until nothing stands against another batch; also for whoever was stopped meanwhile. */
@@ -445,19 +467,26 @@ export class MoverJob {
     }
   }
 
-  #finished(open: { left: number }): void {
+  #finished(run: number, open: { left: number }): void {
     open.left--
+    // What a stopped run still had under way says nothing of the checkpoint: it may have been given up.
+    if (!this.#alive(run)) return
+    const oldest = this.#open[0]
     while (this.#open.length > 1 && this.#open[0]?.left === 0) this.#open.shift()
+    if (this.#open[0] !== oldest) this.#checkpoint()
   }
 
-  #checkpoint(now: boolean): void {
+  /** Whenever a page is through: after a crash no more than those that were under way are copied twice. */
+  #checkpoint(): void {
     const oldest = this.#pass === 'clear' ? undefined : this.#open[0]
-    const nowMs = performance.now()
-    if (oldest === undefined || (!now && nowMs - this.#checkpointMs < checkpointEveryMs)) return
-    this.#checkpointMs = nowMs
+    const servers = this.#servers.named()
+    if (oldest === undefined) return
+    // What was left of the pages before is in the journal: it has to be there before they are passed over.
+    this.#core.journal.save()
     this.#store.saveCheckpoint(checkpointName, {
       db: oldest.db,
       cursor: oldest.cursor,
+      servers,
       keysScanned: this.#counts.scanned,
       pass: this.#pass,
       from: this.range.from,
@@ -466,12 +495,6 @@ export class MoverJob {
       ...this.#copier.rules?.counted(),
     })
   }
-}
-
-/** As the checkpoint has it; one of an earlier version has nothing. */
-function endedBefore(checkpoint: Checkpoint): Partial<Record<ScanEnd, number>> {
-  const ended = (end: ScanEnd): number => Number(checkpoint[end] ?? 0)
-  return { copied: ended('copied'), skipped: ended('skipped'), vanished: ended('vanished'), exported: ended('exported') }
 }
 
 const inside = (slot: number, from: number, below: number): boolean => slot >= from && slot < below

@@ -7,6 +7,7 @@
 import type { Payload } from '../dispatch/key-transfer.ts'
 import { isAbsent } from '../dispatch/key-transfer.ts'
 import { placeIsTaken, writeNewValues } from '../dispatch/new-values.ts'
+import type { ScanLedger } from '../dispatch/scan-ledger.ts'
 import type { Passage } from '../dispatch/typed/passage.ts'
 import { PayloadRoute } from '../dispatch/typed/payload-route.ts'
 import { readValues, writeValues } from '../dispatch/value-transfer.ts'
@@ -21,6 +22,7 @@ import { eachToItsEnd } from './each-to-its-end.ts'
 import { mergeElements } from './element-merge.ts'
 import type { KeyEnds } from './key-end.ts'
 import { appendLists } from './list-append.ts'
+import type { KeyCount } from './scan.ts'
 import { askSide } from './side-question.ts'
 
 /** A key that the filter lets pass, as far as it was asked for. */
@@ -73,8 +75,16 @@ export class RuledCopy {
     return Object.fromEntries(skipReasons.map((reason) => [`skipped:${reason}`, this.skipped[reason]]))
   }
 
-  takesDatabase(db: number): boolean {
-    return this.#filter.takesDatabase(db)
+  /** A database that is left out is not scanned: its keys count by what the server tells of them, where they do (`ledger`). */
+  leaveOut(counts: Map<number, KeyCount>, ledger: ScanLedger | null): void {
+    for (const [db, { keys }] of [...counts]) {
+      if (this.#filter.takesDatabase(db)) continue
+      counts.delete(db)
+      if (ledger === null) continue
+      this.skipped.database += keys
+      ledger.found(keys)
+      ledger.ended('skipped', keys)
+    }
   }
 
   /** Of a page of SCAN: those whose names are taken. The others are counted. */

@@ -89,7 +89,7 @@ export async function standAlone(
   const plain = rules === null || isPlain(rules)
   const copyId = plain ? newCopyId() : copyIdOf(store, endpoints.target.redacted, rules)
   const ruled = plain ? null : new RuledCopy(rules, copyId)
-  const copier = new Copier(core, lanes, true, ruled)
+  const copier = new Copier(core, lanes, true, ruled, false)
   const job = new MoverJob(core, lanes, copier, store, unattended)
   const healer = new Healer(core, lanes, copier, store, job.standstill)
   const fault = new AbortController()

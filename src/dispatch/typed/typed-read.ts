@@ -8,6 +8,7 @@ import { ask, type Found, type Passage, readWhole } from './passage.ts'
 import { eachOf } from './some-at-once.ts'
 import { Staged } from './staging.ts'
 import { readStream } from './stream-read.ts'
+import { StreamedString } from './streamed-string.ts'
 import { askPiece, askStart, stringWindowBytes, wholeStringBytes, writePiece } from './strings.ts'
 import type { TypedValue } from './typed-value.ts'
 import { discardStaged } from './typed-write.ts'
@@ -15,6 +16,8 @@ import { readWholeStrings } from './whole-strings.ts'
 
 /** Reading a batch takes much less. */
 const soonEndMs = 5_000
+/** From here on a string is one long argument. */
+const streamedBytes = 4 << 20
 /** Each holds two pieces, and keeps the servers busy while another one waits. */
 const longStringsAtOnce = 2
 /** Streams take some round trips even where they are short. */
@@ -24,6 +27,9 @@ const typeVerb = Buffer.from('TYPE')
 const momentVerb = Buffer.from('PEXPIRETIME')
 const restVerb = Buffer.from('PTTL')
 
+export const readsByType = (type: string): boolean =>
+  type === 'none' || type === 'string' || type === 'stream' || isOfElements(type)
+
 /** In the order of the keys. Rejects with TransferLost where the reading side goes; what the writing side said is found out by writing. */
 export async function readTyped(passage: Passage, keys: readonly Buffer[]): Promise<Payload[]> {
   if (keys.length === 0) return []
@@ -32,8 +38,7 @@ export async function readTyped(passage: Passage, keys: readonly Buffer[]): Prom
   const strings = present.filter(({ type }) => type === 'string')
   const streams = present.filter(({ type }) => type === 'stream')
   for (const found of present) {
-    if (found.type !== 'string' && found.type !== 'stream' && !isOfElements(found.type))
-      found.error = unknownType(passage, found.type)
+    if (!readsByType(found.type)) found.error = unknownType(passage, found.type)
   }
   const ofElements = present.filter(({ type }) => isOfElements(type))
   await Promise.all([
@@ -83,7 +88,7 @@ async function letGoOfGone(passage: Passage, present: readonly Found[]): Promise
 const unknownType = ({ to, route }: Passage, type: string): string =>
   `values of type ${type} can only be copied by DUMP, which the ${to.side} does not take: ${route.refusal ?? 'Bad data format'}`
 
-async function findAll(passage: Passage, keys: readonly Buffer[]): Promise<Found[]> {
+export async function findAll(passage: Passage, keys: readonly Buffer[]): Promise<Found[]> {
   const { from } = passage
   const relative = relativeOnly.has(from)
   const replies = await ask(
@@ -126,7 +131,8 @@ async function readStrings(passage: Passage, all: readonly Found[]): Promise<voi
   const short = areLong ? await withoutWhole(passage, all) : all
   const long = await readShortStrings(passage, short)
   const isLong = ({ typed }: Found): boolean => (typed?.sizeBytes ?? 0) >= wholeStringBytes
-  route.longStrings = (all.filter(isLong).length + long.length) * 2 > all.length
+  // One that is copied by itself says nothing of the others.
+  if (all.length > 1) route.longStrings = (all.filter(isLong).length + long.length) * 2 > all.length
   const found = long.map((one) => one.found)
   // Once per batch, or it would take more memory than a batch may.
   const longer = areLong ? found : await withoutWhole(passage, found)
@@ -169,7 +175,12 @@ async function readShortStrings(passage: Passage, all: readonly Found[]): Promis
   return long
 }
 
-async function readLongString(passage: Passage, key: Buffer, start: Buffer): Promise<TypedValue | string> {
+async function readLongString(passage: Passage, key: Buffer, start: Buffer): Promise<TypedValue | string | null> {
+  const sizes = await ask(passage, (out) => out.command('STRLEN', key))
+  const unsized = sizes.error()
+  if (unsized !== null) return unsized
+  const length = sizes.integer()
+  if (length > streamedBytes && StreamedString.suits(passage.to)) return readStreamed(passage, key, length)
   const staged = new Staged(passage.to, passage.db, passage.placeOf(key))
   let sizeBytes = start.length
   staged.send((out, name) => writePiece(out, name, start), 0)
@@ -183,4 +194,32 @@ async function readLongString(passage: Passage, key: Buffer, start: Buffer): Pro
     sizeBytes += piece.length
     if (piece.length < stringWindowBytes || staged.failed || passage.stopped()) return { kind: 'staged', sizeBytes, staged }
   }
+}
+
+/** Null where it is shorter by now than it was: it is gone, or somebody else writes to it past Ferry. */
+async function readStreamed(passage: Passage, key: Buffer, length: number): Promise<TypedValue | string | null> {
+  const staged = await StreamedString.open(passage.to, passage.db, passage.placeOf(key), length)
+  const error = await streamString(passage, key, staged)
+  if (error !== null || staged.isCut) return error
+  return { kind: 'staged', sizeBytes: length, staged }
+}
+
+/** Sends the whole of it on its way, or cuts it; the reading side's words where it did not give it. */
+export async function streamString(passage: Passage, key: Buffer, staged: StreamedString): Promise<string | null> {
+  for (let at = 0; at < staged.sizeBytes && !staged.failed; ) {
+    const wanted = Math.min(stringWindowBytes, staged.sizeBytes - at)
+    const replies = await ask(passage, (out) => askPiece(out, key, at)).catch((error: Error) => {
+      staged.cut(error.message)
+      throw error
+    })
+    const error = replies.error()
+    const piece = error === null ? (replies.bulk() as Buffer).subarray(0, wanted) : null
+    if (piece === null || piece.length < wanted || passage.stopped()) {
+      staged.cut(error ?? 'it was not wanted any more')
+      return error
+    }
+    await staged.write(piece)
+    at += wanted
+  }
+  return null
 }

@@ -9,7 +9,7 @@ import type { StagedValue, TypedValue } from './typed-value.ts'
 
 const multi = Buffer.from('MULTI')
 const exec = Buffer.from('EXEC')
-const del = Buffer.from('DEL')
+const unlink = Buffer.from('UNLINK')
 const rename = Buffer.from('RENAME')
 const persist = Buffer.from('PERSIST')
 const pexpireat = Buffer.from('PEXPIREAT')
@@ -57,7 +57,7 @@ function place(out: CommandWriter, { key, typed, expiresAtMs }: Payload): void {
       writeString(out, key, typed.pieces ?? [typed.bytes], expiresAtMs)
       return
     case 'elements':
-      out.begin(1).add(multi).begin(2).add(del).add(key)
+      out.begin(1).add(multi).begin(2).add(unlink).add(key)
       typed.shape.write(out, key, typed.elements)
       if (expiresAtMs !== 0) out.begin(3).add(pexpireat).add(key).number(expiresAtMs)
       out.begin(1).add(exec)
@@ -69,7 +69,8 @@ function place(out: CommandWriter, { key, typed, expiresAtMs }: Payload): void {
 
 /** The temporary name has an end of its own, which goes in the same step. */
 function takeOver(out: CommandWriter, key: Buffer, { name }: StagedValue, expiresAtMs: number): void {
-  out.begin(1).add(multi).begin(3).add(rename).add(name).add(key)
+  // What is there is freed beside the server's other work, which RENAME would not leave to it.
+  out.begin(1).add(multi).begin(2).add(unlink).add(key).begin(3).add(rename).add(name).add(key)
   if (expiresAtMs === 0) out.begin(2).add(persist).add(key)
   else out.begin(3).add(pexpireat).add(key).number(expiresAtMs)
   out.begin(1).add(exec)

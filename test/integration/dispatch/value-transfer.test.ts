@@ -84,17 +84,17 @@ describe('a side that refuses every payload', () => {
       'UNLINK',
       'SET',
       'MULTI',
-      'DEL',
+      'UNLINK',
       'RPUSH',
       'EXEC',
       'SET',
-      'DEL',
+      'UNLINK',
     ])
     expect(fake.connections[0]?.commands).toContain('SET b 2 PXAT 4102444800000')
     const asked = await dumpsOf(source)
     expect(asked).toBe(4)
     expect(await copy(to, 'a', 'none')).toEqual([null, null])
-    expect(verbsOf(fake).slice(11)).toEqual(['SET', 'DEL'])
+    expect(verbsOf(fake).slice(11)).toEqual(['SET', 'UNLINK'])
     expect(await dumpsOf(source)).toBe(asked)
   })
 
@@ -118,7 +118,7 @@ describe('a side that refuses one kind', () => {
     await source.client().multi().set('a', '1').rpush('l', 'x').exec()
     const { to, fake } = await fakeTarget((kind) => (kind === 0 ? '+OK\r\n' : formatRefusal))
     expect(await copy(to, 'a', 'l')).toEqual([null, null])
-    expect(verbsOf(fake).slice(4).sort()).toEqual(['DEL', 'EXEC', 'MULTI', 'RESTORE', 'RPUSH'])
+    expect(verbsOf(fake).slice(4).sort()).toEqual(['EXEC', 'MULTI', 'RESTORE', 'RPUSH', 'UNLINK'])
     expect(await copy(to, 'l', 'a')).toEqual([null, null])
     expect(verbsOf(fake).filter((verb) => verb === 'RESTORE')).toHaveLength(4)
   })

@@ -59,6 +59,26 @@ async function randomWrites(...flags: string[]): Promise<void> {
   expect(await differencesOf(source, target), `seed ${seed}`).toEqual([])
 }
 
+it('a long hash that is written to while it is copied arrives as it is in the end', async () => {
+  const fields = 300_000
+  const set = "for i=1,tonumber(ARGV[1]) do redis.call('HSET','hash','field:'..i,ARGV[2]..i) end"
+  await servers()
+  await source.client().eval(set, 0, fields, 'first')
+  // In a batch of several keys it is left to the healing, which has to see that it was marked again.
+  await source.client().mset('one', 1, 'two', 2)
+  const process = follow()
+  const isHalfStaged = async (): Promise<boolean> => {
+    const name = (await target.client().keys('*')).find((key) => !['one', 'two', 'hash'].includes(key))
+    return name !== undefined && (await target.client().hlen(name)) > fields / 2
+  }
+  await until(isHalfStaged, { intervalMs: 2, timeoutMs: 20_000, what: 'half of the hash to be there under another name' })
+  // As many fields as before, with other values: nothing but having been told of it gives it away.
+  await source.client().eval(set, 0, fields, 'second')
+  await process.next('the first pass to be through', ({ phase }) => phase === 'follow')
+  expect(await stopped(process)).toMatchObject({ status: 0, last: { kind: 'report', keysFailed: 0 } })
+  expect(await differencesOf(source, target)).toEqual([])
+})
+
 describe.each([
   ['redis 7.0', undefined],
   ['redis-8.0', 'redis-8.0'],

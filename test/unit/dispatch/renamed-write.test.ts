@@ -59,6 +59,12 @@ it('goes again as it was written, to the authority alone; no flip begins before 
   expect([send('EXPIRE b 10'), sides.source.commands.at(-1), sides.target.commands.length]).toEqual(['sent', 'EXPIRE b 10', 1])
 })
 
+it('is noted when it goes again: a copy in pieces that began in between does not know of the first time', () => {
+  const notes = sides.core.notes.open(0, Buffer.from('a'))
+  sides.source.reply(refused)
+  expect(notes.spoiled).toBe('expire may have changed any part of it')
+})
+
 it('has an unknown outcome where the authority is lost the second time', () => {
   sides.source.reply(refused)
   sides.source.lose()

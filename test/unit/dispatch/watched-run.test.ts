@@ -71,11 +71,14 @@ it('is cut off where its answer does not come, and its keys are copied', async (
     released = true
     follow()
   }
+  // A copy in pieces that began when the transaction had been looked at, and was not sent.
+  const notes = sides.core.notes.open(0, Buffer.from('a'))
   new WatchedRun(sides.core, lanes, sides.client, block, { lane }, { ...errand, inTurn, done }, limits).start()
   await until(() => ended, { what: 'the end' })
   expect(sides.taken()).toBe(
     '-ERR FERRY unknown-outcome: source was lost before it answered (no answer to EXEC within 20 ms)\r\n',
   )
+  expect(notes.spoiled).toBe('a transaction may have changed any part of it')
   expect([released, sides.truthOf('a'), lane.orphaned]).toEqual([true, 'source', true])
   expect(commands).toEqual(['MULTI', 'INCR a', 'EXEC'])
 })

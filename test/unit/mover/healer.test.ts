@@ -49,6 +49,8 @@ async function copy(_db: number, keys: readonly Buffer[]): Promise<CopyOutcome> 
     passedOver: 0,
     skipped: [],
     unknown: [],
+    long: [],
+    generation: null,
     lost: null,
   }
   const fates = names.map(fateOf)

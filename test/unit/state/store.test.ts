@@ -273,7 +273,7 @@ describe.each(['file', ':memory:'])('conformance, %s', (kind) => {
     expect(store.loadCheckpoint('backfill')).toEqual(checkpoint)
     store.clearCheckpoint('backfill')
     expect(store.loadCheckpoint('backfill')).toBeNull()
-    expect(() => store.saveCheckpoint('backfill', { ...checkpoint, cursor: '1e19' })).toThrow()
+    expect(() => store.saveCheckpoint('backfill', { ...checkpoint, cursor: '' })).toThrow()
   })
 })
 
