@@ -24,6 +24,7 @@ import type { Waiter } from '../../src/upstream/waiter.ts'
 
 class FakeLane {
   readonly side: Side
+  readonly endpoint = { kind: 'tcp' }
   up = true
   admitted = true
   inFlight = 0
