@@ -101,10 +101,15 @@ describe('batches of strings', () => {
     expect(isMostlyStrings(lane)).toBe(false)
     noteMix(lane, strings)
     expect(isMostlyStrings(lane)).toBe(true)
+    const tooLong = { bytes: null, typed: { kind: 'string', sizeBytes: 65_536 } }
+    noteMix(lane, Array.from({ length: 10 }, () => tooLong) as unknown as Payload[])
+    expect(isMostlyStrings(lane)).toBe(false)
+    for (let more = 0; more < 2; more++) noteMix(lane, strings)
+    expect(isMostlyStrings(lane)).toBe(true)
     await readStrings(
       lane,
       0,
-      Array.from({ length: 10 }, () => Buffer.from('hash')),
+      Array.from({ length: 20 }, () => Buffer.from('hash')),
     )
     expect(isMostlyStrings(lane)).toBe(false)
   })

@@ -18,9 +18,10 @@ afterEach(async () => {
   await stage?.close()
 })
 
-/** A backfill of some seconds that is a third through, with the load beside it. */
-async function underWay(): Promise<number> {
+/** A backfill of some seconds that is a third through, with the load beside it, and `more` keys that the load leaves alone. */
+async function underWay(more = 0): Promise<number> {
   stage = await Stage.open({ keys, ferry: { mover: { ...unthrottled, keysPerSecondMax: 1_000, batchKeys: 100 } } })
+  for (let i = 0; i < more; i++) await stage.source.client().hset(`quiet:${i}`, 'f', i)
   await stage.startLoad(400)
   await stage.ferry.post('/v1/mover/start')
   await stage.ferry.untilStatus('a third to be copied', ({ mover: { keysScanned } }) => keysScanned > keys / 3)
@@ -62,15 +63,15 @@ describe('a backfill under load', () => {
   })
 
   it('goes on by itself after a crash, and removes from the target what is gone from the source', async () => {
-    const scanned = await underWay()
+    const scanned = await underWay(200)
     await stage.ferry.kill9()
     await stage.stopLoad()
-    // While nobody was there to see it.
+    // While nobody was there to see it. Not of keys that are written to again: both sides may answer that alike.
     const [source, target] = [stage.source.client(), stage.target.client()]
-    const gone = (await target.keys('demo:hash:*')).slice(0, 50)
+    const gone = (await target.keys('quiet:*')).slice(0, 20)
+    expect(gone).toHaveLength(20)
     await source.del(...gone)
     await target.set('extra', 'on the target only')
-    expect(gone).toHaveLength(50)
     await stage.ferry.restart()
     const { journal, coveragePercent, mover } = await stage.ferry.status()
     expect(journal.resyncNeeded).toBeNull()
@@ -80,9 +81,7 @@ describe('a backfill under load', () => {
     await stage.startLoad(400)
     await finished()
     expect(await target.exists('extra')).toBe(0)
-    // The load may have made some of them anew.
-    expect(await target.exists(...gone)).toBe(await source.exists(...gone))
-    expect(await target.exists(...gone)).toBeLessThan(25)
+    expect(await target.exists(...gone)).toBe(0)
   })
 
   it('does not skip what was copied before everything came into doubt', async () => {
