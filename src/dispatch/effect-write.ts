@@ -37,6 +37,7 @@ export class EffectWrite extends ReplySlot implements Waiter {
   readonly #ticket: Ticket
   readonly #sentMs: number
   #pieces: Buffer[] = []
+  #isLost = false
   #reply: Reply = null
 
   constructor(core: Core, client: Client, command: EffectCommand, ticket: Ticket, accompanied: boolean) {
@@ -77,12 +78,17 @@ export class EffectWrite extends ReplySlot implements Waiter {
 
   lost(lane: ReplyLane, _left: number, midReply: boolean): void {
     this.#core.counters.sides[lane.side].lost++
-    // Its companion is lost right after it, and says the same.
+    // Its companion has the last word: it is lost right after it, but for a cluster, where it may be sent again elsewhere and answered.
+    this.#isLost = true
     if (this.companion === null) this.#unknown(`${lane.side} was lost before it answered`)
     loseOne(this.#core, this.#client, this, lane, midReply)
   }
 
   #told(companion: Reply | undefined): void {
+    if (this.#isLost) {
+      this.#unknown('its reply was lost, though not the one behind it')
+      return
+    }
     const { name, argv, authority, follower } = this.#command
     const reply = this.#reply
     const effect = effectOf(name, argv, reply, follower, {
