@@ -3,6 +3,7 @@ import type { Config } from '../config/schema.ts'
 import type { VerifyReport } from '../control/schemas.ts'
 import type { CopyView } from '../mover/copy-view.ts'
 import type { LiveOptions } from '../mover/live-copy.ts'
+import type { AccessKind } from '../routing/access-kind.ts'
 import type { CopyRules } from '../routing/copy-rules.ts'
 import type { Side } from '../routing/modes.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
@@ -25,6 +26,7 @@ export interface CopyOptions {
   readonly live: LiveOptions | null
   /** A dump that takes the place of the source, and the server program that reads it (null = one on PATH). */
   readonly fromRdb: { readonly file: string; readonly program: string | null } | null
+  readonly carryAccess: AccessKind
   readonly rules: CopyRules
   /** As a configuration file has them; null: as `source` and `target` say. */
   readonly endpoints: Readonly<Record<Side, Endpoint>> | null

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { limitDefaults, moverDefaults, ttlToleranceMs } from '../limits.ts'
 import { type AccessToken, roles } from '../roles.ts'
+import { accessKinds } from '../routing/access-kind.ts'
 import { databaseLayoutOf } from '../routing/database-layout.ts'
 import { phases, ratioUnits, readModes, writePolicies } from '../routing/modes.ts'
 import { type ThrottleLimitName, throttleLimitNames, throttleLimits } from '../throttle-limits.ts'
@@ -115,6 +116,10 @@ const mover = z.strictObject({
     .default(moverDefaults.batchBytes)
     .meta({ description: 'A batch is closed early when its values reach this.' }),
   batchesInFlight: atLeastOne(64).default(moverDefaults.batchesInFlight).meta({ description: 'Batches under way at once.' }),
+  carryAccess: z.enum(accessKinds).default('none').meta({
+    description:
+      'What of the use of keys arrives with them, for the eviction on the target: `idle`, how lately (OBJECT IDLETIME; a source without an LFU policy tells it), or `frequency`, how often (OBJECT FREQ; with one). The target keeps it under a policy of the same kind. Values copied by their type, and those above limits.longValueBytes, arrive as just used.',
+  }),
   ...throttle,
 })
 
@@ -256,7 +261,11 @@ export const configSchema = z
         examples: [[{ pattern: 'user:*', kind: 'hash-field', field: 'version' }]],
       }),
     readRepair: z.boolean().default(false).meta({ description: 'fallback-on-miss copies a key that only the source had.' }),
-    mover: mover.prefault({}).meta({ description: 'First limits of the mover; `ferry mover set` changes them live.' }),
+    mover: mover
+      .prefault({})
+      .meta({
+        description: 'First limits of the mover; `ferry mover set` changes them live. `carryAccess` stays as it is here.',
+      }),
     copy: copyRulesSchema.prefault({}).meta({
       description:
         'Rules of `ferry copy`. `ferry serve` makes both sides equal, so it takes none that would leave them different.',

@@ -7,6 +7,7 @@ import { digitsOf, put, putBulk, putLength, putNumber } from '../resp/bytes-out.
 import { decodeReply, isReplyError } from '../resp/decode.ts'
 import { contextOf, type Lane } from '../upstream/lane.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
+import type { Access, AccessCarry } from './access-carry.ts'
 import type { Frame } from './frame.ts'
 import type { TypedValue } from './typed/typed-value.ts'
 
@@ -21,6 +22,8 @@ export interface Payload {
   readonly expiresAtMs: number
   /** The server's words where it did not give the key. */
   readonly error: string | null
+  /** Only where it was asked for, and told. It is written with bytes alone: but RESTORE no command sets it. */
+  readonly access?: Access
 }
 
 /** The connection went before the answers were there. Nothing is known of commands that write. */
@@ -100,7 +103,9 @@ const expiryHeads = {
   relative: Buffer.from('*2\r\n$4\r\nPTTL\r\n'),
 }
 const restoreHead = Buffer.from('*6\r\n$7\r\nRESTORE\r\n')
+const restoreUsedHead = Buffer.from('*8\r\n$7\r\nRESTORE\r\n')
 const restoreTail = Buffer.from('\r\n$7\r\nREPLACE\r\n$6\r\nABSTTL\r\n')
+const accessHeads = { IDLETIME: Buffer.from('$8\r\nIDLETIME\r\n'), FREQ: Buffer.from('$4\r\nFREQ\r\n') }
 /** Not DEL: it may have been a long value, which is freed beside the server's other work then. */
 const unlinkHead = Buffer.from('*2\r\n$6\r\nUNLINK\r\n')
 
@@ -115,14 +120,24 @@ export const momentOf = (saidMs: number, clockMs: number): number => (saidMs < 0
 /** Lanes whose server does not know PEXPIRETIME (before Redis 7.0). */
 export const relativeOnly = new WeakSet<Lane>()
 
-export async function readPayloads(lane: Lane, db: number, keys: readonly Buffer[]): Promise<Payload[]> {
+/** With `carry` it is asked first how the keys were used, in the same pipeline. */
+export async function readPayloads(
+  lane: Lane,
+  db: number,
+  keys: readonly Buffer[],
+  carry: AccessCarry | null = null,
+): Promise<Payload[]> {
   if (keys.length === 0) return []
   const relative = relativeOnly.has(lane)
   const frame = dumpFrame(keys, relative ? expiryHeads.relative : expiryHeads.absolute)
-  const bytes = await exchange(lane, contextOf(2, db), keys.length * 2, (to) => to.write(frame, 0, frame.length))
+  const bytes = await exchange(lane, contextOf(2, db), keys.length * (carry === null ? 2 : 3), (to) => {
+    carry?.questions(keys).writeTo(to)
+    to.write(frame, 0, frame.length)
+  })
   const clockMs = Date.now() + lane.clockOffsetMs
   const payloads: Payload[] = []
-  let at = 0
+  const told = carry === null ? null : carry.answers(lane.side, bytes, keys.length)
+  let at = told === null ? 0 : told.next
   for (const key of keys) {
     let dump: Buffer | null = null
     let error: string | null = null
@@ -144,7 +159,8 @@ export async function readPayloads(lane: Lane, db: number, keys: readonly Buffer
       const refusal = isReplyError(reply.value) ? reply.value.error : 'no expiry was told'
       if (!relative && /unknown command/i.test(refusal)) {
         relativeOnly.add(lane)
-        return readPayloads(lane, db, keys)
+        // By now they were all used: by the DUMP before.
+        return accessed(await readPayloads(lane, db, keys), told)
       }
       error ??= refusal
       at = reply.next
@@ -153,7 +169,15 @@ export async function readPayloads(lane: Lane, db: number, keys: readonly Buffer
     const expiresAtMs = ms < 0 ? 0 : momentOf(ms, relative ? clockMs : 0)
     payloads.push({ key, bytes: ms === -2 ? null : dump, typed: null, expiresAtMs, error })
   }
-  return payloads
+  return accessed(payloads, told)
+}
+
+function accessed(payloads: Payload[], told: { readonly accesses: readonly (Access | null)[] } | null): Payload[] {
+  if (told === null) return payloads
+  return payloads.map((payload, i) => {
+    const access = told.accesses[i] ?? null
+    return access === null ? payload : { ...payload, access }
+  })
 }
 
 /** Where the line that `numberAt` read last ends. */
@@ -217,8 +241,8 @@ function writeAll(lane: Lane, payloads: readonly Payload[]): void {
   const out = Buffer.allocUnsafeSlow(size)
   let written = 0
   let at = 0
-  for (const { key, bytes, expiresAtMs } of payloads) {
-    at = put(out, at, bytes === null ? unlinkHead : restoreHead)
+  for (const { key, bytes, expiresAtMs, access } of payloads) {
+    at = put(out, at, bytes === null ? unlinkHead : access === undefined ? restoreHead : restoreUsedHead)
     at = putBulk(out, at, key)
     if (bytes === null) continue
     at = putLength(out, at, digitsOf(expiresAtMs))
@@ -233,6 +257,12 @@ function writeAll(lane: Lane, payloads: readonly Payload[]): void {
       written = at
     }
     at = put(out, at, restoreTail)
+    if (access === undefined) continue
+    at = put(out, at, accessHeads[access.option])
+    at = putLength(out, at, digitsOf(access.value))
+    at = putNumber(out, at, access.value)
+    out[at++] = 13
+    out[at++] = 10
   }
   lane.write(out, written, at)
 }

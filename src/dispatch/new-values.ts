@@ -43,9 +43,12 @@ export async function writeNewValues(from: Lane, to: Lane, db: number, payloads:
 
 const refusalOf = ({ error, typed }: Payload): string | null => error ?? (typed?.kind === 'staged' ? typed.staged.error : null)
 
-function place(out: CommandWriter, to: Lane, db: number, { key, bytes, typed, expiresAtMs }: Payload): void {
-  if (bytes !== null) out.command('RESTORE', key, expiresAtMs, bytes, 'ABSTTL')
-  else if (typed?.kind === 'string') {
+function place(out: CommandWriter, to: Lane, db: number, { key, bytes, typed, expiresAtMs, access }: Payload): void {
+  if (bytes !== null) {
+    const use = access === undefined ? [] : [access.option, access.value]
+    out.command('RESTORE', key, expiresAtMs, bytes, 'ABSTTL', ...use)
+  }
+  if (typed?.kind === 'string') {
     out.command('SET', key, typed.bytes, 'NX', ...(expiresAtMs === 0 ? [] : ['PXAT', expiresAtMs]))
   } else if (typed?.kind === 'elements') {
     const name = newTemporaryKey(to, db, key)

@@ -6,6 +6,7 @@
 import { CommandWriter } from '../resp/command-writer.ts'
 import { ReplyCursor } from '../resp/reply-cursor.ts'
 import { contextOf, type Lane } from '../upstream/lane.ts'
+import type { AccessCarry } from './access-carry.ts'
 import { exchange, type Payload, readPayloads, writePayloads } from './key-transfer.ts'
 import { longKeys } from './long-keys.ts'
 import { noteMix, readStrings } from './strings-first.ts'
@@ -32,7 +33,8 @@ function routeBetween(from: Lane, to: Lane): PayloadRoute {
 /**
  * In the order of the keys. `stopped` is asked on the way: once it is true nobody wants the values. A long value is on its way to the writing
  * side when this resolves, under another name: it has to be written (`writeValues`) or let go of (`discardValues`). `placeOf` tells what a key
- * will be called there, whose slot that name has to lie in.
+ * will be called there, whose slot that name has to lie in. With `carry` whatever the writing side takes as a payload is dumped: nothing else
+ * can be written together with how it was used.
  */
 export async function readValues(
   from: Lane,
@@ -41,18 +43,19 @@ export async function readValues(
   keys: readonly Buffer[],
   stopped: () => boolean,
   placeOf: (key: Buffer) => Buffer = sameName,
+  carry: AccessCarry | null = null,
 ): Promise<Payload[]> {
   const passage = passageBetween(from, to, db, stopped, placeOf)
-  const payloads = await readAll(passage, keys)
+  const payloads = await readAll(passage, keys, carry)
   noteMix(from, payloads)
   return payloads
 }
 
-async function readAll(passage: Passage, keys: readonly Buffer[]): Promise<Payload[]> {
+async function readAll(passage: Passage, keys: readonly Buffer[], carry: AccessCarry | null): Promise<Payload[]> {
   const { route } = passage
   if (route.refusal !== null) return readTyped(passage, keys)
-  if (route.longStrings) return readLongStrings(passage, keys)
-  const payloads = await readDumped(passage, keys)
+  if (route.longStrings && carry === null) return readLongStrings(passage, keys)
+  const payloads = await readDumped(passage, keys, carry)
   // Otherwise it was found out by reading them by their type.
   if (route.refusal === null)
     route.longStrings = payloads.filter(({ bytes }) => bytes !== null && isPlainLongString(bytes)).length * 2 > keys.length
@@ -64,14 +67,14 @@ async function readLongStrings(passage: Passage, keys: readonly Buffer[]): Promi
   const strings = await readTypedStrings(passage, keys)
   const others = keys.filter((_, i) => strings[i] === null)
   if (others.length * 2 >= keys.length) passage.route.longStrings = false
-  const dumped = new Map((await readDumped(passage, others)).map((payload) => [payload.key, payload]))
+  const dumped = new Map((await readDumped(passage, others, null)).map((payload) => [payload.key, payload]))
   return strings.map((payload, i) => payload ?? (dumped.get(keys[i] as Buffer) as Payload))
 }
 
 /** By DUMP; by their types the ones that the writing side does not take like that. */
-async function readDumped(passage: Passage, keys: readonly Buffer[]): Promise<Payload[]> {
+async function readDumped(passage: Passage, keys: readonly Buffer[], carry: AccessCarry | null): Promise<Payload[]> {
   const { from, db, route, stopped } = passage
-  const payloads = await readPayloads(from, db, keys)
+  const payloads = await readPayloads(from, db, keys, carry)
   noteMix(from, payloads)
   let unproven = false
   for (const { bytes } of payloads) if (bytes !== null && !route.isAccepted(bytes)) unproven = true
@@ -84,6 +87,9 @@ async function readDumped(passage: Passage, keys: readonly Buffer[]): Promise<Pa
 }
 
 const sameName = (key: Buffer): Buffer => key
+
+/** Whether the one is known to take no payload of the other. */
+export const goesByType = (from: Lane, to: Lane): boolean => routeBetween(from, to).refusal !== null
 
 /** As `readValues`, where nearly all are strings. Of the others those that turn out to be long come in `long`, and have no payload. */
 export async function readStringsFirst(
@@ -102,10 +108,18 @@ export async function readStringsFirst(
 }
 
 /** One long value, in pieces whatever the servers take of each other; by DUMP only where its type is not known. Else as `readValues`. */
-export async function readLong(from: Lane, to: Lane, db: number, key: Buffer, stopped: () => boolean): Promise<Payload[]> {
+export async function readLong(
+  from: Lane,
+  to: Lane,
+  db: number,
+  key: Buffer,
+  stopped: () => boolean,
+  carry: AccessCarry | null,
+): Promise<Payload[]> {
   const passage = passageBetween(from, to, db, stopped)
   const [type] = await findAll(passage, [key])
-  if (type !== undefined && type.error === null && !readsByType(type.type)) return readValues(from, to, db, [key], stopped)
+  if (type !== undefined && type.error === null && !readsByType(type.type))
+    return readValues(from, to, db, [key], stopped, sameName, carry)
   return readTyped(passage, [key])
 }
 

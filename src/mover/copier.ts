@@ -9,6 +9,7 @@
  *
  * Where the copy goes to the authority itself (healing a key whose truth is on the follower), the keys stay closed to the end.
  */
+import type { AccessCarry } from '../dispatch/access-carry.ts'
 import type { Core } from '../dispatch/core.ts'
 import { isAbsent, type Payload, readPayloads, TransferLost } from '../dispatch/key-transfer.ts'
 import { databaseRefusal } from '../dispatch/known-databases.ts'
@@ -17,7 +18,7 @@ import { longKeys } from '../dispatch/long-keys.ts'
 import { Refused, Spoiled, Unread } from '../dispatch/moving/moving.ts'
 import { Stripe, type Ticket } from '../dispatch/order-board.ts'
 import { isMostlyStrings } from '../dispatch/strings-first.ts'
-import { discardValues, readLong, readStringsFirst, readValues, writeValues } from '../dispatch/value-transfer.ts'
+import { discardValues, goesByType, readLong, readStringsFirst, readValues, writeValues } from '../dispatch/value-transfer.ts'
 import { otherSide, type Side, sides } from '../routing/modes.ts'
 import { stripeOf } from '../routing/stripe.ts'
 import type { KeyEnds } from './key-end.ts'
@@ -73,19 +74,29 @@ export class Copier {
   readonly #seesWrites: boolean
   /** Null: everything is copied as it is. Others are for a copy beside which no client writes. */
   readonly rules: RuledCopy | null
+  readonly #carry: AccessCarry | null
   /** Resolves when the long value that was begun last is through. */
   #longTurn: Promise<void> = Promise.resolve()
 
   /**
    * `holds` false leaves out what makes a copy safe: only to show that the check which must notice does. `seesWrites` false: who writes does
-   * so past Ferry, so nothing is noted of it, and no later mark of the journal is covered by a copy that was under way.
+   * so past Ferry, so nothing is noted of it, and no later mark of the journal is covered by a copy that was under way. `carry` null: how keys
+   * were used is not asked for.
    */
-  constructor(core: Core, lanes: Lanes, holds = true, rules: RuledCopy | null = null, seesWrites = true) {
+  constructor(
+    core: Core,
+    lanes: Lanes,
+    holds = true,
+    rules: RuledCopy | null = null,
+    seesWrites = true,
+    carry: AccessCarry | null = null,
+  ) {
     this.#core = core
     this.#lanes = lanes
     this.#holds = holds
     this.rules = rules
     this.#seesWrites = seesWrites
+    this.#carry = carry
   }
 
   /**
@@ -121,7 +132,7 @@ export class Copier {
       return outcome
     }
     // One key is asked for its size in any case: it may be here because it is long.
-    if (keys.length > 1 && !behindGate && isMostlyStrings(this.#lanes.lane(from))) {
+    if (keys.length > 1 && !behindGate && isMostlyStrings(this.#lanes.lane(from)) && !this.#mustDump(from)) {
       await this.#copyStrings(db, keys, from, outcome, { behindGate, cautious, patience })
       return outcome
     }
@@ -182,7 +193,12 @@ export class Copier {
   }
 
   #readWhole(db: number, keys: readonly Buffer[], from: Side, stopped: () => boolean): Promise<Payload[]> {
-    return readValues(this.#lanes.lane(from), this.#lanes.lane(otherSide(from)), db, keys, stopped)
+    return readValues(this.#lanes.lane(from), this.#lanes.lane(otherSide(from)), db, keys, stopped, undefined, this.#carry)
+  }
+
+  /** How a key was used goes with a payload, or not at all. */
+  #mustDump(from: Side): boolean {
+    return this.#carry !== null && !goesByType(this.#lanes.lane(from), this.#lanes.lane(otherSide(from)))
   }
 
   /** One after the other: each keeps both servers busy enough, and has some windows in memory. */
@@ -190,7 +206,11 @@ export class Copier {
     const [reading, writing] = [this.#lanes.lane(from), this.#lanes.lane(otherSide(from))]
     const { holdWaitMs, longHoldWaitMs } = this.#core.limits
     const patience = Math.max(manner.patience, longHoldWaitMs / holdWaitMs)
-    const held: Manner = { ...manner, patience, read: (_keys, stopped) => readLong(reading, writing, db, key, stopped) }
+    const held: Manner = {
+      ...manner,
+      patience,
+      read: (_keys, stopped) => readLong(reading, writing, db, key, stopped, this.#carry),
+    }
     if (!this.#holds || !this.#seesWrites || from !== this.#core.traffic.authority || manner.patience >= heldFrom) {
       await this.#copyHeld(db, [key], from, outcome, held)
       return

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { LedgerCounts } from '../dispatch/scan-ledger.ts'
 import { FerryError } from '../errors.ts'
 import type { FerryEvent } from '../observe/events.ts'
+import type { AccessKind } from '../routing/access-kind.ts'
 import { type FailureClass, failurePolicies } from '../routing/copy-failure.ts'
 import { type CopyRules, isPlain } from '../routing/copy-rules.ts'
 import type { Side } from '../routing/modes.ts'
@@ -38,6 +39,7 @@ interface Options {
   /** A dump that takes the place of the source; the server program that reads it. */
   readonly fromRdb: { readonly file: string; readonly program: string | null } | null
   readonly rules: CopyRules
+  readonly carryAccess: AccessKind
   /** As a configuration file has them; null: as `source` and `target` say. */
   readonly endpoints: Readonly<Record<Side, Endpoint>> | null
 }
@@ -61,7 +63,7 @@ export async function runCopy(options: Options, view: CopyView): Promise<number>
 async function copyFrom(options: Options, view: CopyView, signal: AbortSignal): Promise<number> {
   const endpoints = options.endpoints ?? { source: parseEndpoint(options.source), target: parseEndpoint(options.target) }
   mayFollow(options)
-  const alone = await standAlone(endpoints, options.state, options.rules, layoutOf(options.databases))
+  const alone = await standAlone(endpoints, options.state, options.rules, layoutOf(options.databases), options.carryAccess)
   const plan = { ...alone, rules: options.rules, sweep: options.sweep, keeps: options.state !== null }
   const live = options.live === null ? null : new LiveCopy(alone)
   const untold = alone.core.events.follow(0, (event) => tell(view, event))

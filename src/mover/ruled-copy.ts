@@ -4,6 +4,7 @@
  * its write is never overwritten by `skip` and `merge`, except that elements are added to it. Under both, a key whose copy was cut off after it
  * had been written is found there by the next try, and then counts as skipped or merged.
  */
+import type { AccessCarry } from '../dispatch/access-carry.ts'
 import type { Payload } from '../dispatch/key-transfer.ts'
 import { isAbsent } from '../dispatch/key-transfer.ts'
 import { placeIsTaken, writeNewValues } from '../dispatch/new-values.ts'
@@ -49,15 +50,17 @@ export class RuledCopy {
   readonly #rules: CopyRules
   /** Twelve hexadecimal digits, the same for all runs of one copy. */
   readonly #copyId: string
+  readonly #carry: AccessCarry | null
   readonly #filter: KeyFilter
   readonly #rename: KeyRename
   /** Whether a key that the source has no more is removed from the target: not where that one may never have been meant. */
   readonly #deletes: boolean
   #route: PayloadRoute | null = null
 
-  constructor(rules: CopyRules, copyId: string) {
+  constructor(rules: CopyRules, copyId: string, carry: AccessCarry | null = null) {
     this.#rules = rules
     this.#copyId = copyId
+    this.#carry = carry
     this.#filter = new KeyFilter(rules.filter)
     this.#rename = new KeyRename(rules.rename)
     const replaces = rules.onConflict === 'refuse' || rules.onConflict === 'replace'
@@ -194,7 +197,7 @@ export class RuledCopy {
   ): Promise<void> {
     if (found.length === 0) return
     const keys = found.map(({ key }) => key)
-    const payloads = await readValues(from, to, db, keys, never, (key) => this.#rename.nameOf(key))
+    const payloads = await readValues(from, to, db, keys, never, (key) => this.#rename.nameOf(key), this.#carry)
     const sent: Payload[] = []
     payloads.forEach((payload, i) => {
       if (deletes || !isAbsent(payload)) sent.push({ ...payload, key: (found[i] as Found).place })

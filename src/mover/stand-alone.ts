@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { attach, sidesBehind } from '../cluster/sides.ts'
 import { allCommands } from '../commands/catalogue.ts'
+import { accessCarryOf } from '../dispatch/access-carry.ts'
 import { Core } from '../dispatch/core.ts'
 import { Journal } from '../dispatch/journal.ts'
 import { Lanes } from '../dispatch/lanes.ts'
@@ -12,6 +13,7 @@ import { limitDefaults, moverDefaults } from '../limits.ts'
 import { Counters } from '../observe/counters.ts'
 import { EventLog } from '../observe/events.ts'
 import { createLatencies } from '../observe/histograms.ts'
+import type { AccessKind } from '../routing/access-kind.ts'
 import { type CopyRules, isPlain, type SkipReason } from '../routing/copy-rules.ts'
 import { type DatabaseLayout, databaseLayoutOf } from '../routing/database-layout.ts'
 import { type Side, sides } from '../routing/modes.ts'
@@ -62,6 +64,7 @@ export async function standAlone(
   state: string | null,
   rules: CopyRules | null = null,
   databases: DatabaseLayout | null = null,
+  carries: AccessKind = 'none',
 ): Promise<StandAlone> {
   const store = openStore(state ?? ':memory:')
   const turn = new Turn()
@@ -88,8 +91,9 @@ export async function standAlone(
   const lanes = new Lanes(behind.endpoints, turn, events, limitDefaults.followerTimeoutMs)
   const plain = rules === null || isPlain(rules)
   const copyId = plain ? newCopyId() : copyIdOf(store, endpoints.target.redacted, rules)
-  const ruled = plain ? null : new RuledCopy(rules, copyId)
-  const copier = new Copier(core, lanes, true, ruled, false)
+  const carry = accessCarryOf(carries, events)
+  const ruled = plain ? null : new RuledCopy(rules, copyId, carry)
+  const copier = new Copier(core, lanes, true, ruled, false, carry)
   const job = new MoverJob(core, lanes, copier, store, unattended)
   const healer = new Healer(core, lanes, copier, store, job.standstill)
   const fault = new AbortController()

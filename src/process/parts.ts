@@ -5,6 +5,7 @@ import { allowableName, allowableNames, isAllowable } from '../commands/allowanc
 import { allCommands } from '../commands/catalogue.ts'
 import { endpointOf } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
+import { accessCarryOf } from '../dispatch/access-carry.ts'
 import { Core } from '../dispatch/core.ts'
 import { Intents } from '../dispatch/intents.ts'
 import { Journal } from '../dispatch/journal.ts'
@@ -95,8 +96,7 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
   rememberStarts(lanes, store)
   attach(behind, lanes)
   const intents = intentsOf(config.state, core, lanes, store)
-  const copier = new Copier(core, lanes, isSafe('hold'))
-  const job = new MoverJob(core, lanes, copier, store, config.mover)
+  const { copier, job } = moverOf(config, core, lanes, store)
   const scripts = new ScriptPath(core, lanes, config.scripts.rerun)
   const writes = new WritePath(core, lanes, scripts)
   const sessions = new Map<number, Session>()
@@ -146,6 +146,12 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
 
 const sidesOf = ({ source, target }: Config, turn: Turn): SidesBehind =>
   sidesBehind({ source: endpointOf(source), target: endpointOf(target) }, turn, databaseLayoutOf(target.databases))
+
+function moverOf({ mover }: Config, core: Core, lanes: Lanes, store: Store): { copier: Copier; job: MoverJob } {
+  const { carryAccess, ...firstLimits } = mover
+  const copier = new Copier(core, lanes, isSafe('hold'), null, true, accessCarryOf(carryAccess, core.events))
+  return { copier, job: new MoverJob(core, lanes, copier, store, firstLimits) }
+}
 
 const startsDocument = 'server-starts'
 

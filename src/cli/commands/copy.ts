@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import { endpointOf, loadConfig } from '../../config/load.ts'
 import { FerryError } from '../../errors.ts'
 import type { LiveOptions } from '../../mover/live-copy.ts'
+import { type AccessKind, accessKinds } from '../../routing/access-kind.ts'
 import { type CliContext, type CommonOptions, examples, withJson } from '../context.ts'
 import { type CopyRuleFlags, copyRulesOf, withCopyRules } from '../copy-rule-flags.ts'
 import { copyView } from '../copy-view.ts'
@@ -23,6 +24,7 @@ interface CopyFlags extends CommonOptions, CopyRuleFlags {
   readonly untilQuiet?: number
   readonly fromRdb?: string
   readonly rdbServer?: string
+  readonly carryAccess?: AccessKind
 }
 
 export function copyCommand(program: Command, context: CliContext): void {
@@ -56,6 +58,12 @@ export function copyCommand(program: Command, context: CliContext): void {
     .option('--until-quiet <ms>', 'with --live: end once nothing has changed for so long', positiveNumber)
     .option('--from-rdb <file>', 'in place of --source: a dump, read by a server that is started for it')
     .option('--rdb-server <program>', 'with --from-rdb: that server (default: valkey-server or redis-server on PATH)')
+    .addOption(
+      new Option(
+        '--carry-access <kind>',
+        'what of the use of keys arrives with them: idle, how lately, or frequency, how often; the servers tell and keep the one of their eviction policy (default: none)',
+      ).choices(accessKinds),
+    )
   withCopyRules(command)
     .addHelpText('after', exitStatusText)
     .addHelpText(
@@ -78,6 +86,7 @@ export function copyCommand(program: Command, context: CliContext): void {
         source: flags.fromRdb === undefined ? required('source', config?.source.url ?? source ?? env.SOURCE_REDIS_URL) : '',
         target: required('target', config?.target.url ?? target ?? env.TARGET_REDIS_URL),
         endpoints: config === null ? null : { source: endpointOf(config.source), target: endpointOf(config.target) },
+        carryAccess: flags.carryAccess ?? config?.mover.carryAccess ?? 'none',
         rules: copyRulesOf(flags, config?.copy ?? null),
         json: flags.json ?? false,
         keysPerSecondMax: flags.keysPerSecond,

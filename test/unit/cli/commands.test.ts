@@ -429,6 +429,7 @@ describe('what is done without a running Ferry', () => {
         sweep: true,
         state: 'c.sqlite',
         databases: 'fold',
+        carryAccess: 'none',
         errors: null,
         live: null,
         fromRdb: null,
@@ -442,6 +443,7 @@ describe('what is done without a running Ferry', () => {
       '--live notifications --set-notifications --until-quiet 50',
       { live: { notice: 'notifications', maySet: true, quietMs: 50 } },
     ],
+    ['--carry-access frequency', { carryAccess: 'frequency' }],
     ['--from-rdb d.rdb --rdb-server s', { source: '', fromRdb: { file: 'd.rdb', program: 's' } }],
   ])('copy %s', async (flags, wanted) => {
     const asked: unknown[] = []
@@ -453,6 +455,7 @@ describe('what is done without a running Ferry', () => {
 
   test.each([
     '--live telepathy',
+    '--carry-access both',
     '--set-notifications --live',
     '--until-quiet 5',
     '--rdb-server s',
@@ -471,6 +474,7 @@ describe('what is done without a running Ferry', () => {
       JSON.stringify({
         source: { url: 'redis://a', username: 'ferry', password: 'secret' },
         target: { url: 'redis://b' },
+        mover: { carryAccess: 'idle' },
         copy: { onConflict: 'skip', filter: { include: ['x:*'], ttlMsMin: 5 }, rename: [{ from: 'x:', to: 'y:' }] },
       }),
     )
@@ -479,6 +483,7 @@ describe('what is done without a running Ferry', () => {
     const flags = '--on-conflict merge --merge-strings source --include a* --include b* --type hash --database 0 --database 3'
     expect((await ferry(`copy -c ${file} --target redis://c ${flags} --expiry with`, { work: { copy } })).status).toBe(0)
     expect(asked[0]?.endpoints).toMatchObject({ source: { username: 'ferry', password: 'secret' }, target: { host: 'c' } })
+    expect(asked[0]?.carryAccess).toBe('idle')
     expect(asked[0]?.rules).toEqual({
       onConflict: 'merge',
       merge: { strings: 'source' },

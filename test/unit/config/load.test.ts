@@ -43,7 +43,7 @@ describe('what a configuration becomes', () => {
       policy: 'old-authoritative',
       readMode: 'old',
       percent: 0,
-      mover: moverDefaults,
+      mover: { ...moverDefaults, carryAccess: 'none' },
       limits: limitDefaults,
       datadog: { enabled: false },
     })
