@@ -261,11 +261,9 @@ export const configSchema = z
         examples: [[{ pattern: 'user:*', kind: 'hash-field', field: 'version' }]],
       }),
     readRepair: z.boolean().default(false).meta({ description: 'fallback-on-miss copies a key that only the source had.' }),
-    mover: mover
-      .prefault({})
-      .meta({
-        description: 'First limits of the mover; `ferry mover set` changes them live. `carryAccess` stays as it is here.',
-      }),
+    mover: mover.prefault({}).meta({
+      description: 'First limits of the mover; `ferry mover set` changes them live. `carryAccess` stays as it is here.',
+    }),
     copy: copyRulesSchema.prefault({}).meta({
       description:
         'Rules of `ferry copy`. `ferry serve` makes both sides equal, so it takes none that would leave them different.',

@@ -1,7 +1,9 @@
 /** Long strings that cannot be compressed: dumped once to find out, and read by their type from then on, with whatever lies beside them. */
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { AccessCarry } from '../../../src/dispatch/access-carry.ts'
 import { readValues, writeValues } from '../../../src/dispatch/value-transfer.ts'
+import { EventLog } from '../../../src/observe/events.ts'
 import type { Lane } from '../../../src/upstream/lane.ts'
 import { farAwayMs } from '../../support/every-type.ts'
 import { differencesOf } from '../../support/ferry.ts'
@@ -31,11 +33,11 @@ async function laneUp(port: number): Promise<Lane> {
   return lane
 }
 
-async function between(): Promise<(names: readonly string[]) => Promise<(string | null)[]>> {
+async function between(carry: AccessCarry | null = null): Promise<(names: readonly string[]) => Promise<(string | null)[]>> {
   const [from, to] = await Promise.all([laneUp(source.port), laneUp(target.port)])
   return async (names) => {
     const keys = names.map((name) => Buffer.from(name))
-    return writeValues(from, to, 0, await readValues(from, to, 0, keys, going))
+    return writeValues(from, to, 0, await readValues(from, to, 0, keys, going, undefined, carry))
   }
 }
 
@@ -68,6 +70,16 @@ it('go by type once they were dumped for nothing; the rest of a batch is dumped,
   expect(await callsOf(source, 'dump')).toBe(21)
   expect(await differencesOf(source, target)).toEqual([])
   expect(await target.client().exists('gone')).toBe(0)
+})
+
+it('are dumped all the same where it matters how they were used', async () => {
+  source = await startRedis()
+  const copy = await between(new AccessCarry('IDLETIME', new EventLog()))
+  for (const names of [named('first', 10), named('second', 10)]) {
+    await fillLong(names)
+    expect(await copy(names)).toEqual(none(10))
+  }
+  expect(await callsOf(source, 'dump')).toBe(20)
 })
 
 it('what can be compressed goes on as it is dumped', async () => {
