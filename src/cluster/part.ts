@@ -63,6 +63,8 @@ export class Part extends Place implements Waiter {
   readonly whole: boolean
   /** Sent ahead of it to the same server, with one reply that nobody waits for. */
   prefix: Buffer | null = null
+  /** Sent behind it to the same server, likewise. */
+  suffix: Buffer | null = null
   /** Of a block that keys are watched for: where they are, and what is answered where the block comes to run anywhere else. */
   guard: Guard | null = null
   /** Where it went, while it is there. */

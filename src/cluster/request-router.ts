@@ -6,6 +6,7 @@ import { encodeCommand, encodeError, replies } from '../resp/encode.ts'
 import { Found, RequestScanner } from '../resp/request-scanner.ts'
 import { Route, routeOf, slotsOfKeys } from '../routing/cluster-route.ts'
 import { firstOf, interleaved, mergeOf } from '../routing/merge-nodes.ts'
+import { contextDb } from '../upstream/lane.ts'
 import type { Carrier } from './carrier.ts'
 import { ConnectionCommands, type Handler } from './connection-commands.ts'
 import type { NodeLink } from './node-link.ts'
@@ -27,6 +28,8 @@ export class RequestRouter {
   #openLink: NodeLink | null = null
   /** MULTI and what came behind it, until EXEC. */
   #block: Buffer[] | null = null
+  /** The block leaves its server in another database than everybody thinks. */
+  #blockSelects = false
   /** Where keys are watched, and which. */
   #watched: { readonly node: string; readonly connection: number; readonly slots: Set<number> } | null = null
 
@@ -128,6 +131,7 @@ export class RequestRouter {
 
   #inBlock(block: Buffer[], spec: CommandSpec, frame: Buffer): void {
     block.push(frame)
+    this.#blockSelects ||= spec.name === 'select'
     if (spec.name !== 'exec' && spec.name !== 'discard') return
     this.#block = null
     const buf = Buffer.concat(block)
@@ -142,6 +146,8 @@ export class RequestRouter {
       return
     }
     const part = this.#sender.part(slot, { buf, start: 0, end: buf.length, count: block.length }, true)
+    if (this.#blockSelects) part.suffix = encodeCommand(['SELECT', contextDb(part.context)])
+    this.#blockSelects = false
     if (watched !== null) {
       if (slot < 0) part.node = watched.node
       part.guard = {

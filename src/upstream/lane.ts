@@ -40,7 +40,7 @@ const timeFrame = encodeCommand(['TIME'])
 /** Protocol 2, database 0: what a fresh connection speaks. */
 export const freshContext = 2
 export const contextOf = (protocol: number, db: number): number => db * 4 + protocol
-const contextDb = (context: number): number => context >> 2
+export const contextDb = (context: number): number => context >> 2
 const contextProtocol = (context: number): number => context & 3
 
 export class Lane implements Flushable, ReplyLane {
