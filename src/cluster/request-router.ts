@@ -133,7 +133,9 @@ export class RequestRouter {
     block.push(frame)
     this.#blockSelects ||= spec.name === 'select'
     if (spec.name !== 'exec' && spec.name !== 'discard') return
+    const selects = this.#blockSelects
     this.#block = null
+    this.#blockSelects = false
     const buf = Buffer.concat(block)
     const slot = this.#slotOfBlock(buf)
     const watched = this.#watched
@@ -146,8 +148,7 @@ export class RequestRouter {
       return
     }
     const part = this.#sender.part(slot, { buf, start: 0, end: buf.length, count: block.length }, true)
-    if (this.#blockSelects) part.suffix = encodeCommand(['SELECT', contextDb(part.context)])
-    this.#blockSelects = false
+    if (selects) part.suffix = encodeCommand(['SELECT', contextDb(part.context)])
     if (watched !== null) {
       if (slot < 0) part.node = watched.node
       part.guard = {
