@@ -1,8 +1,19 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
+
+/** What takes longest of all tests; `npm run test:all` and every submission run them, too. */
+const long = [
+  'test/support/{redis-cluster,sentinel}.test.ts',
+  'test/integration/cluster/{migration,resume}.test.ts',
+  'test/integration/databases/{wire,migration,folded}.test.ts',
+  'test/integration/mover/{live-copy,verify-gate,verify-resume}.test.ts',
+  'test/integration/proxy/cluster-mode.test.ts',
+  'test/scenarios/killed-in-backfill/*.test.ts',
+]
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: process.env.FERRY_TESTS === 'all' ? configDefaults.exclude : [...configDefaults.exclude, ...long],
     // A process per file: tests open sockets, start servers and send signals, and must not share any of it.
     pool: 'forks',
     maxWorkers: 3,
