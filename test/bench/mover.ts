@@ -193,14 +193,16 @@ export async function fill(port: number, each: MoverCase): Promise<void> {
   connection.close()
 }
 
+/** The same for every server that is filled, so that two of them are equal. */
+const noise = randomBytes(128 << 10)
+
 /** Values that no server can compress, each another one. */
 function* batches({ keys, valueBytes }: MoverCase): Generator<{ bytes: Buffer; count: number }> {
   const batchKeys = Math.max(1, Math.min(10_000, Math.floor(fillBatchBytes / valueBytes)))
-  const noise = randomBytes(valueBytes)
   for (let start = 0; start < keys; start += batchKeys) {
     const count = Math.min(batchKeys, keys - start)
     const commands = Array.from({ length: count }, (_, offset) => {
-      const value = Buffer.from(noise)
+      const value = Buffer.from(noise.subarray(0, valueBytes))
       value.write(String(start + offset))
       return ['SET', `key:${start + offset}`, value]
     })
