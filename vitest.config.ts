@@ -7,7 +7,7 @@ const long = [
   'test/integration/databases/{wire,migration,folded}.test.ts',
   'test/integration/mover/{live-copy,verify-gate,verify-resume}.test.ts',
   'test/integration/proxy/cluster-mode.test.ts',
-  'test/scenarios/killed-in-backfill/*.test.ts',
+  'test/scenarios/{broken-hold,killed-in-backfill}/*.test.ts',
 ]
 
 export default defineConfig({
