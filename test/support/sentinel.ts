@@ -102,7 +102,8 @@ export class SentinelSet {
    */
   async failover(): Promise<RedisServer> {
     const before = await this.primary()
-    await this.#ask(this.sentinels[0] as RedisServer, 'FAILOVER')
+    const [sentinel] = this.sentinels as [RedisServer]
+    await until(() => this.#asked(sentinel), { timeoutMs: failoverLimitMs, what: 'a sentinel to begin a failover' })
     return this.#untilPrimaryIsNot(before)
   }
 
@@ -134,6 +135,16 @@ export class SentinelSet {
 
   #ask(sentinel: RedisServer, subcommand: string): Promise<unknown> {
     return this.client(sentinel).call('SENTINEL', subcommand, this.name)
+  }
+
+  /** False where a sentinel has not yet heard anew from the replica, as on a loaded machine, or is still at the failover before. */
+  async #asked(sentinel: RedisServer): Promise<boolean> {
+    try {
+      return (await this.#ask(sentinel, 'FAILOVER')) === 'OK'
+    } catch (error) {
+      if (/^(NOGOODSLAVE|INPROG)/.test((error as Error).message)) return false
+      throw error
+    }
   }
 
   /** Starts them side by side into the list; when one does not start, stop() still ends the others. */
