@@ -1,7 +1,8 @@
-/** Reads a stream in windows and builds another one like it under a temporary name. The rules are in streams.ts. */
+/** Reads a stream in stretches and builds another one like it under a temporary name. The rules are in streams.ts. */
 import { isReplyError, type Reply } from '../../resp/decode.ts'
 import { ask, type Passage, stepFor } from './passage.ts'
 import { Staged } from './staging.ts'
+import { cut, Strand, type Stretch, withStandIns } from './stream-stretch.ts'
 import {
   addEntry,
   addGroup,
@@ -17,18 +18,18 @@ import {
   open,
   type Pending,
   pendingOf,
+  removeStandIns,
   type StreamFacts,
-  Tombstones,
 } from './streams.ts'
 import type { TypedValue } from './typed-value.ts'
 
 /** Rows of XPENDING per question. */
 const pendingWindow = 1_000
 
-/** What is pending is held as a whole, about 100 bytes each: it tells which ids are needed beside the entries. */
 interface Known {
   readonly facts: StreamFacts
   readonly groups: readonly Group[]
+  /** Entries per question. */
   readonly step: number
 }
 
@@ -36,66 +37,79 @@ interface Known {
 export async function readStream(passage: Passage, key: Buffer): Promise<TypedValue | string | null> {
   const known = await readKnown(passage, key)
   if (known === null || typeof known === 'string') return known
-  const { facts, groups, step } = known
+  const { facts, groups } = known
   const staged = new Staged(passage.to, passage.db, passage.placeOf(key))
-  staged.send((out, name) => open(out, name), 0)
-  const tombstones = new Tombstones(groups)
-  const standIns: string[] = []
-  let [firstId, start, sizeBytes]: [string | null, string, number] = [null, '-', 0]
-  for (let more = facts.length > 0; more; ) {
-    const replies = await ask(passage, (out) => out.command('XRANGE', key, start, '+', 'COUNT', step))
-    const rows = replies.reply()
-    if (isReplyError(rows)) return rows.error
-    const entries = entriesOf(rows)
-    firstId ??= entries[0]?.id ?? null
+  staged.send((out, name) => {
+    open(out, name)
+    for (const group of groups) addGroup(out, name, group)
+  }, 0)
+  const entries = new Strand<Entry>(facts.length === 0)
+  const pending = groups.map(() => new Strand<Pending>())
+  let [firstId, sizeBytes]: [string | null, number] = [null, 0]
+  while (!staged.failed && !passage.stopped() && [entries, ...pending].some(({ isDone }) => !isDone)) {
+    const read = await readPages(passage, key, known, entries, pending)
+    if (typeof read === 'string') return read
+    sizeBytes += read
+    const stretch = cut(entries, pending)
+    firstId ??= stretch.entries[0]?.id ?? entries.next
     await staged.answered
-    if (entries.length > 0) sendEntries(staged, entries, tombstones, standIns, replies.bytes.length)
-    sizeBytes += replies.bytes.length
-    start = `(${entries.at(-1)?.id}`
-    more = entries.length === step && !staged.failed && !passage.stopped()
+    sendStretch(staged, stretch, groups, firstId)
   }
-  if (!staged.failed && !passage.stopped()) await sendRest(staged, known, tombstones, standIns, firstId)
+  if (!staged.failed && !passage.stopped()) staged.send((out, name) => close(out, name, facts, groups), 0)
   return { kind: 'staged', sizeBytes, staged }
 }
 
-function sendEntries(
-  staged: Staged,
-  entries: readonly Entry[],
-  tombstones: Tombstones,
-  standIns: string[],
-  sizeBytes: number,
-): void {
-  staged.send((out, name) => {
-    for (const entry of entries) {
-      for (const id of tombstones.before(entry.id)) {
-        standIns.push(id)
-        addStandIn(out, name, id)
-      }
-      addEntry(out, name, entry)
-    }
-  }, sizeBytes)
+/** Answers how many bytes were read, or the reading side's words. */
+async function readPages(
+  passage: Passage,
+  key: Buffer,
+  { groups, step }: Known,
+  entries: Strand<Entry>,
+  pending: readonly Strand<Pending>[],
+): Promise<number | string> {
+  const wanted = groups.flatMap(({ name }, i) => {
+    const strand = pending[i] as Strand<Pending>
+    return strand.wants ? [{ name, strand }] : []
+  })
+  const replies = await ask(passage, (out) => {
+    out.command('TIME')
+    for (const { name, strand } of wanted) out.command('XPENDING', key, name, strand.start, '+', pendingWindow)
+    if (entries.wants) out.command('XRANGE', key, entries.start, '+', 'COUNT', step)
+  })
+  const time = replies.reply()
+  for (const { strand } of wanted) {
+    const rows = replies.reply()
+    if (isReplyError(rows)) return rows.error
+    strand.add(pendingOf(rows, time), pendingWindow)
+  }
+  if (!entries.wants) return replies.bytes.length
+  const rows = replies.reply()
+  if (isReplyError(rows)) return rows.error
+  entries.add(entriesOf(rows), step)
+  return replies.bytes.length
 }
 
-async function sendRest(
+/** Claims in blocks of their own: a server takes some milliseconds for each. */
+function sendStretch(
   staged: Staged,
-  { facts, groups }: Known,
-  tombstones: Tombstones,
-  standIns: string[],
+  { entries, pending, standIns }: Stretch<Entry, Pending>,
+  groups: readonly Group[],
   firstId: string | null,
-): Promise<void> {
-  const rest = tombstones.rest()
-  for (const id of rest) standIns.push(id)
-  staged.send((out, name) => {
-    for (const id of rest) addStandIn(out, name, id)
-    for (const group of groups) addGroup(out, name, group)
-  }, 0)
-  for (const { name: group, pending } of groups) {
-    for (let at = 0; at < pending.length; at += pendingWindow) {
-      await staged.answered
-      staged.send((out, name) => claim(out, name, group, pending.slice(at, at + pendingWindow)), 0)
-    }
+): void {
+  const rows = withStandIns(entries, standIns)
+  if (rows.length > 0) {
+    staged.send((out, name) => {
+      for (const row of rows) {
+        if (typeof row === 'string') addStandIn(out, name, row)
+        else addEntry(out, name, row)
+      }
+    }, 0)
   }
-  staged.send((out, name) => close(out, name, facts, groups, firstId, standIns), 0)
+  for (const [i, { name: group }] of groups.entries()) {
+    const own = pending[i] as readonly Pending[]
+    if (own.length > 0) staged.send((out, name) => claim(out, name, group, own), 0)
+  }
+  if (standIns.length > 0) staged.send((out, name) => removeStandIns(out, name, standIns, firstId), 0)
 }
 
 async function readKnown(passage: Passage, key: Buffer): Promise<Known | string | null> {
@@ -111,24 +125,7 @@ async function readKnown(passage: Passage, key: Buffer): Promise<Known | string 
     const answer = await ask(passage, (out) => out.command('XINFO', 'CONSUMERS', key, group.name))
     const consumers: Reply = answer.reply()
     if (isReplyError(consumers)) return consumers.error
-    const pending = await readPending(passage, key, group.name)
-    if (typeof pending === 'string') return pending
-    groups.push({ ...group, consumers: consumersOf(consumers), pending })
+    groups.push({ ...group, consumers: consumersOf(consumers) })
   }
   return { facts, groups, step: stepFor(typeof size === 'number' ? size : 0, facts.length) }
-}
-
-async function readPending(passage: Passage, key: Buffer, group: Buffer): Promise<Pending[] | string> {
-  const all: Pending[] = []
-  for (let start = '-'; ; ) {
-    const replies = await ask(passage, (out) => {
-      out.command('TIME').command('XPENDING', key, group, start, '+', pendingWindow)
-    })
-    const [time, rows] = [replies.reply(), replies.reply()]
-    if (isReplyError(rows)) return rows.error
-    const window = pendingOf(rows, time)
-    all.push(...window)
-    if (window.length < pendingWindow || passage.stopped()) return all
-    start = `(${window.at(-1)?.id}`
-  }
 }

@@ -1,12 +1,13 @@
 /**
- * Streams: what there is to know of one, and the commands that make another like it. Entries keep their ids; groups, consumers and what is
- * pending follow; the counters come last, since everything before moves them.
+ * Streams: what there is to know of one, and the commands that make another like it. Groups and consumers are made first; entries keep their
+ * ids, and what is pending follows them; the counters come last, since everything before moves them.
  *
  * An entry may be pending although it was deleted or trimmed. XCLAIM takes only ids that the stream has, so a stand-in is added for each such
  * id and removed once it is claimed: removing an entry leaves it pending. When consumers were last seen cannot be set by any command.
  */
 import type { CommandWriter } from '../../resp/command-writer.ts'
 import { isReplyError, type Reply } from '../../resp/decode.ts'
+import { isOlder } from './stream-stretch.ts'
 
 export interface Entry {
   readonly id: string
@@ -27,8 +28,6 @@ export interface Group {
   /** Null where the server does not know any more. */
   readonly entriesRead: number | null
   readonly consumers: readonly Buffer[]
-  /** In the order of the ids. */
-  readonly pending: readonly Pending[]
 }
 
 export interface StreamFacts {
@@ -65,8 +64,8 @@ export function factsOf(info: Reply): StreamFacts {
   }
 }
 
-/** Of XINFO GROUPS, without their consumers and what is pending. */
-export function groupsOf(rows: Reply): Omit<Group, 'consumers' | 'pending'>[] {
+/** Of XINFO GROUPS, without their consumers. */
+export function groupsOf(rows: Reply): Omit<Group, 'consumers'>[] {
   if (!Array.isArray(rows)) return []
   return rows.map((row) => {
     const pairs = pairsOf(row)
@@ -97,40 +96,6 @@ export function entriesOf(rows: Reply): Entry[] {
     const [id, fields] = row as [Buffer, Buffer[]]
     return { id: String(id), fields }
   })
-}
-
-/** Ids by age, as text of equal length: they are two numbers of 64 bits. */
-function orderOf(id: string): string {
-  const dash = id.indexOf('-')
-  return id.slice(0, dash).padStart(20, '0') + id.slice(dash + 1).padStart(20, '0')
-}
-
-/** Gives the pending ids that are not in the stream, as the entries come by. */
-export class Tombstones {
-  readonly #ids: string[]
-  #at = 0
-
-  constructor(groups: readonly Group[]) {
-    const ids = new Set(groups.flatMap(({ pending }) => pending.map(({ id }) => id)))
-    this.#ids = [...ids].sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1))
-  }
-
-  /** Those older than this entry that were not given yet. */
-  before(id: string): string[] {
-    const found: string[] = []
-    const order = orderOf(id)
-    for (; this.#at < this.#ids.length; this.#at++) {
-      const pending = this.#ids[this.#at] as string
-      if (pending === id) continue
-      if (orderOf(pending) > order) break
-      found.push(pending)
-    }
-    return found
-  }
-
-  rest(): string[] {
-    return this.#ids.slice(this.#at)
-  }
 }
 
 /** A stream with nothing in it, whose last id is 0-0. */
@@ -171,25 +136,19 @@ export function claim(out: CommandWriter, key: Buffer, group: Buffer, pending: r
 const together = (one: Pending, other: Pending): boolean =>
   one.deliveredAtMs === other.deliveredAtMs && one.deliveries === other.deliveries && one.consumer.equals(other.consumer)
 
-/**
- * Removes the stand-ins, then sets what all this has moved. Those older than the first entry are trimmed: that does not count as a deletion,
- * and may not have been one.
- */
-export function close(
-  out: CommandWriter,
-  key: Buffer,
-  facts: StreamFacts,
-  groups: readonly Group[],
-  firstId: string | null,
-  standIns: readonly string[],
-): void {
-  const trimmed = firstId === null ? standIns : standIns.filter((id) => orderOf(id) < orderOf(firstId))
+/** Once they are claimed. Those older than the first entry are trimmed: that does not count as a deletion, and may not have been one. */
+export function removeStandIns(out: CommandWriter, key: Buffer, ids: readonly string[], firstId: string | null): void {
+  const trimmed = firstId === null ? ids : ids.filter((id) => isOlder(id, firstId))
   if (trimmed.length > 0) {
     if (firstId === null) out.command('XTRIM', key, 'MAXLEN', 0)
     else out.command('XTRIM', key, 'MINID', firstId)
   }
-  const deleted = standIns.slice(trimmed.length)
+  const deleted = ids.slice(trimmed.length)
   for (let at = 0; at < deleted.length; at += idsPerCommand) out.command('XDEL', key, ...deleted.slice(at, at + idsPerCommand))
+}
+
+/** Sets what all this has moved. */
+export function close(out: CommandWriter, key: Buffer, facts: StreamFacts, groups: readonly Group[]): void {
   const added = facts.entriesAdded === null ? [] : ['ENTRIESADDED', facts.entriesAdded]
   const maxDeleted = facts.maxDeletedId === null ? [] : ['MAXDELETEDID', facts.maxDeletedId]
   out.command('XSETID', key, facts.lastId, ...added, ...maxDeleted)

@@ -11,7 +11,7 @@ import {
   open,
   type Pending,
   pendingOf,
-  Tombstones,
+  removeStandIns,
 } from '../../../../src/dispatch/typed/streams.ts'
 import { written } from '../../../support/written.ts'
 
@@ -23,12 +23,11 @@ const pending = (id: string, consumer = 'c', deliveredAtMs = 5, deliveries = 1):
   deliveredAtMs,
   deliveries,
 })
-const group = (name: string, entriesRead: number | null, ...all: Pending[]): Group => ({
+const group = (name: string, entriesRead: number | null): Group => ({
   name: bytes(name),
   lastId: '9-0',
   entriesRead,
   consumers: [bytes('c'), bytes('d')],
-  pending: all,
 })
 
 describe('what is known of a stream', () => {
@@ -60,25 +59,6 @@ describe('what is known of a stream', () => {
   })
 })
 
-describe('pending entries that are not there any more', () => {
-  it('are found as the entries come by, by number and not by text', () => {
-    const tombstones = new Tombstones([
-      group('g', 1, pending('2-0'), pending('10-0')),
-      group('h', 1, pending('9-5'), pending('10-0')),
-    ])
-    expect(tombstones.before('1-0')).toEqual([])
-    expect(tombstones.before('9-10')).toEqual(['2-0', '9-5'])
-    expect(tombstones.before('10-0')).toEqual([])
-    expect(tombstones.before('18446744073709551615-0')).toEqual([])
-    expect(tombstones.rest()).toEqual([])
-  })
-  it('those behind the last entry are left', () => {
-    const tombstones = new Tombstones([group('g', 1, pending('3-0'), pending('4-0'))])
-    expect(tombstones.before('3-0')).toEqual([])
-    expect(tombstones.rest()).toEqual(['4-0'])
-  })
-})
-
 describe('the commands that make a stream', () => {
   it('begin with an empty one', () => {
     expect(written((out) => open(out, key))).toEqual(['XGROUP CREATE k ferry 0 MKSTREAM', 'XGROUP DESTROY k ferry'])
@@ -102,17 +82,18 @@ describe('the commands that make a stream', () => {
       'XGROUP CREATECONSUMER k g d',
     ])
   })
-  it('end with the counters, behind whatever moves them', () => {
+  it('remove what only stood in for an entry, by trimming where it is older than all of them', () => {
+    const removed = (firstId: string | null, ...ids: string[]) => written((out) => removeStandIns(out, key, ids, firstId))
+    expect(removed('2-0', '1-0', '3-0', '10-0')).toEqual(['XTRIM k MINID 2-0', 'XDEL k 3-0 10-0'])
+    expect(removed('2-0', '3-0')).toEqual(['XDEL k 3-0'])
+    expect(removed(null, '1-0', '3-0')).toEqual(['XTRIM k MAXLEN 0'])
+  })
+  it('end with the counters', () => {
     const facts = { length: 2, lastId: '9-1', entriesAdded: 7, maxDeletedId: '3-0' }
-    const end = (firstId: string | null, ...standIns: string[]) =>
-      written((out) => close(out, key, facts, [group('g', 4), group('h', null)], firstId, standIns))
-    const counters = [
+    expect(written((out) => close(out, key, facts, [group('g', 4), group('h', null)]))).toEqual([
       'XSETID k 9-1 ENTRIESADDED 7 MAXDELETEDID 3-0',
       'XGROUP SETID k g 9-0 ENTRIESREAD 4',
       'XGROUP SETID k h 9-0',
-    ]
-    expect(end('2-0')).toEqual(counters)
-    expect(end('2-0', '1-0', '3-0', '10-0')).toEqual(['XTRIM k MINID 2-0', 'XDEL k 3-0 10-0', ...counters])
-    expect(end(null, '1-0', '3-0')).toEqual(['XTRIM k MAXLEN 0', ...counters])
+    ])
   })
 })
