@@ -47,7 +47,8 @@ class Collector implements Waiter {
   }
 
   take(_lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
-    this.#pieces.push(chunk.subarray(from, to))
+    // As it is, where all of it is wanted: it may be given back then (chunks.ts).
+    this.#pieces.push(to - from === chunk.length ? chunk : chunk.subarray(from, to))
     if (ended) this.#resolve(this.#pieces)
   }
 

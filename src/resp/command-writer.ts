@@ -2,7 +2,8 @@
 import { digitsOf, putBulk, putLength, putNumber } from './bytes-out.ts'
 
 const initialBytes = 4_096
-const inlineBytesMax = 16_384
+/** Of one argument that is copied. */
+export const inlineBytesMax = 16_384
 /** More than a length, a number and three line ends take. */
 const overheadBytes = 64
 

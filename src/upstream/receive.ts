@@ -3,16 +3,16 @@
  * read. A copy of some hundred bytes costs a fraction of the 64 KB that would otherwise be allocated, shrunk and collected per read.
  */
 import { type OnReadOpts, Socket } from 'node:net'
+import { chunkBytes, chunkReadLeast, nextChunk } from './chunks.ts'
 
-const readBytes = 65_536
-const shared = Buffer.allocUnsafeSlow(readBytes)
+const shared = Buffer.allocUnsafeSlow(chunkBytes)
 
 /** For sockets that Ferry opens. `take` owns its chunk. */
 export function readInto(take: (chunk: Buffer) => void): OnReadOpts {
   return {
     buffer: shared,
     callback: (bytes) => {
-      const chunk = Buffer.allocUnsafe(bytes)
+      const chunk = bytes >= chunkReadLeast ? nextChunk(bytes) : Buffer.allocUnsafe(bytes)
       shared.copy(chunk, 0, 0, bytes)
       take(chunk)
       return true

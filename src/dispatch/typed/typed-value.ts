@@ -12,9 +12,19 @@ export interface StagedValue {
   readonly answered: Promise<void>
 }
 
+export interface WholeString {
+  readonly kind: 'string'
+  readonly sizeBytes: number
+  readonly bytes: Buffer
+  /** The same, as they came in. */
+  readonly pieces?: readonly Buffer[]
+  /** Whoever has written it, and was answered, calls it once: the bytes may become others from then on. */
+  done?(): void
+}
+
 export type TypedValue =
   /** Short enough for one SET. */
-  | { readonly kind: 'string'; readonly sizeBytes: number; readonly bytes: Buffer; readonly pieces?: readonly Buffer[] }
+  | WholeString
   /** Short enough for one block of commands straight onto the key. */
   | { readonly kind: 'elements'; readonly sizeBytes: number; readonly shape: Shape; readonly elements: Elements }
   /** Built up under a temporary name, on its way or there already. */

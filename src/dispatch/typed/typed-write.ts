@@ -1,5 +1,5 @@
 /** Puts values that were read by their type into their places: each key gets its whole value in one step that nobody can look into. */
-import { CommandWriter } from '../../resp/command-writer.ts'
+import { CommandWriter, inlineBytesMax } from '../../resp/command-writer.ts'
 import { ReplyCursor } from '../../resp/reply-cursor.ts'
 import { contextOf, type Lane } from '../../upstream/lane.ts'
 import { exchange, type Payload } from '../key-transfer.ts'
@@ -20,7 +20,7 @@ const overheadBytes = 256
 /** Per payload, in order: null where it was written, else why not. Rejects with TransferLost. All of them have a typed value. */
 export async function writeTyped(lane: Lane, db: number, payloads: readonly Payload[]): Promise<(string | null)[]> {
   for (const { typed } of payloads) if (typed?.kind === 'staged') await arrived(typed.staged)
-  const expected = payloads.reduce((sum, { key, typed }) => sum + key.length + (typed?.sizeBytes ?? 0) + overheadBytes, 0)
+  const expected = payloads.reduce((sum, { key, typed }) => sum + key.length + copiedBytes(typed) + overheadBytes, 0)
   const out = new CommandWriter(Math.min(expected, 4 << 20))
   const counts = payloads.map((payload) => {
     const before = out.commands
@@ -29,6 +29,7 @@ export async function writeTyped(lane: Lane, db: number, payloads: readonly Payl
   })
   const bytes =
     out.commands === 0 ? Buffer.alloc(0) : await exchange(lane, contextOf(2, db), out.commands, (to) => out.writeTo(to))
+  for (const { typed } of payloads) if (typed?.kind === 'string') typed.done?.()
   const replies = new ReplyCursor(bytes)
   const outcomes = payloads.map(({ typed, error }, i) => {
     let refusal = error ?? (typed?.kind === 'staged' ? typed.staged.error : null)
@@ -44,6 +45,12 @@ export async function writeTyped(lane: Lane, db: number, payloads: readonly Payl
     payloads.filter((_, i) => outcomes[i] !== null).map(({ typed }) => typed),
   )
   return outcomes
+}
+
+/** What of it is written into the commands: long strings go as they are, and what is staged is there already. */
+function copiedBytes(typed: TypedValue | null): number {
+  if (typed === null || typed.kind === 'staged') return 0
+  return typed.kind === 'string' && typed.sizeBytes > inlineBytesMax ? 0 : typed.sizeBytes
 }
 
 export async function arrived(staged: StagedValue): Promise<void> {

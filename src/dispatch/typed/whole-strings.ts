@@ -4,10 +4,11 @@
  */
 import { type BulkReply, bulkReplies } from '../../resp/bulk-pieces.ts'
 import { CommandWriter } from '../../resp/command-writer.ts'
+import { Loan } from '../../upstream/chunks.ts'
 import { contextOf } from '../../upstream/lane.ts'
 import { exchangePieces } from '../key-transfer.ts'
 import { ask, type Passage } from './passage.ts'
-import type { TypedValue } from './typed-value.ts'
+import type { TypedValue, WholeString } from './typed-value.ts'
 
 /** A server reads or writes this much in well under a millisecond. */
 const pieceBytesMax = 1_048_576
@@ -38,27 +39,37 @@ async function getAll({ from, db, stopped }: Passage, keys: readonly Buffer[]): 
   if (keys.length === 0 || stopped()) return outcomes
   const out = new CommandWriter(expectedBytes(keys))
   askEach(out, get, keys)
-  const values = bulkReplies(await exchangePieces(from, contextOf(2, db), keys.length, (lane) => out.writeTo(lane)))
+  const pieces = await exchangePieces(from, contextOf(2, db), keys.length, (lane) => out.writeTo(lane))
+  const loan = new Loan(pieces, keys.length)
+  const values = bulkReplies(pieces)
   for (const key of keys) {
     const value = values.next().value as BulkReply
-    outcomes.set(key, typeof value === 'string' || value === null ? value : new WholeString(value))
+    const isRead = typeof value !== 'string' && value !== null
+    outcomes.set(key, isRead ? new LentString(value, loan) : value)
+    if (!isRead) loan.done()
   }
   return outcomes
 }
 
 /** Put together only for whoever wants it in one piece. */
-class WholeString {
+class LentString implements WholeString {
   readonly kind = 'string'
   readonly sizeBytes: number
   readonly pieces: readonly Buffer[]
+  readonly #loan: Loan
 
-  constructor(pieces: readonly Buffer[]) {
+  constructor(pieces: readonly Buffer[], loan: Loan) {
     this.pieces = pieces
+    this.#loan = loan
     this.sizeBytes = pieces.reduce((sum, { length }) => sum + length, 0)
   }
 
   get bytes(): Buffer {
     return Buffer.concat(this.pieces)
+  }
+
+  done(): void {
+    this.#loan.done()
   }
 }
 
