@@ -6,14 +6,16 @@ import type { Core } from '../dispatch/core.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
 import { authorityOf, type TrafficWish } from '../dispatch/traffic.ts'
 import { FerryError } from '../errors.ts'
-import { databasesUnfit, type Misfit, misfitHelp, misfitsOf, misfitText } from '../mover/database-fit.ts'
 import type { MoverJob } from '../mover/job.ts'
 import type { Phase, Strategy } from '../routing/modes.ts'
 import { slotCount } from '../routing/slot.ts'
 import type { Store } from '../state/store.ts'
 import { blockersOf, type Situation, type Step, wrongPhase } from './blockers.ts'
+import { Copying, emptyTruth } from './copying.ts'
+import { DatabasePlaces } from './database-places.ts'
 import type { Flip } from './flip.ts'
-import { type MigrationRecord, saveMigration } from './state.ts'
+import { Memory } from './memory.ts'
+import type { MigrationRecord } from './state.ts'
 
 export interface StepRequest {
   readonly reason?: string | undefined
@@ -33,40 +35,32 @@ export interface Gates {
   readonly verificationMaxAgeMs: number
 }
 
-const recopyTickMs = 100
-/** A copy that ended in doubt is begun again after so long, and each time after twice as long. */
-const recopyWaitMinMs = 500
-const recopyWaitMaxMs = 60_000
-/** How often it is looked whether the source's databases have a place on the target, as long as they need one. */
-const databasesEveryMs = 2_000
+/** How often it is looked whether a copy has to begin again, and whether the databases have their places. */
+const lookAroundMs = 100
 
 export class Migration {
   readonly record: MigrationRecord
+  readonly memory: Memory
+  readonly copying: Copying
+  readonly databases: DatabasePlaces
   readonly #core: Core
   readonly #lanes: Lanes
-  readonly #job: MoverJob
   readonly #flip: Flip
   readonly #store: Store
   readonly #gates: Gates
   #busy: Promise<unknown> = Promise.resolve()
   #timer: NodeJS.Timeout | null = null
-  #doubtsAtStart = 0
-  #recopyWaitMs = recopyWaitMinMs
-  /** Turn clock. */
-  #recopyAtMs = 0
-  /** Databases that clients are in. */
-  usedDatabases: () => ReadonlySet<number> = () => new Set()
-  #misfits: readonly Misfit[] = []
-  #databasesMs = Number.NEGATIVE_INFINITY
 
   constructor(core: Core, lanes: Lanes, job: MoverJob, flip: Flip, store: Store, record: MigrationRecord, gates: Gates) {
     this.#core = core
     this.#lanes = lanes
-    this.#job = job
     this.#flip = flip
     this.#store = store
     this.record = record
     this.#gates = gates
+    this.memory = new Memory(core, store, record)
+    this.copying = new Copying(core, lanes, job, this.memory, (below) => this.#copied(below))
+    this.databases = new DatabasePlaces(core, lanes)
   }
 
   /**
@@ -75,7 +69,7 @@ export class Migration {
    */
   recover(clean: boolean, unknown: string | null): void {
     const { journal, traffic } = this.#core
-    traffic.apply(this.#wish())
+    traffic.apply(this.memory.wish)
     traffic.cover(this.record.coveredSlots)
     const doubted = this.record.resyncReason ?? journal.resyncReason
     const reason = unknown ?? (doubted !== null ? 'not everything was copied yet' : null)
@@ -85,42 +79,13 @@ export class Migration {
       this.#core.doubtAll(`Ferry was not stopped in order, and ${reason}`)
     }
     if (!traffic.mirrored) journal.clear()
-    else if (this.record.moving || journal.resyncReason !== null) this.startCopy()
-    this.#timer = setInterval(() => this.#copyAgain(), recopyTickMs)
+    else if (this.record.moving || journal.resyncReason !== null) this.copying.start()
+    this.#timer = setInterval(() => this.#lookAround(), lookAroundMs)
   }
 
-  /** What came into doubt as a whole is copied again. A copy that would spread a loss is not gone on with. */
-  #copyAgain(): void {
-    if (performance.now() - this.#databasesMs > databasesEveryMs) void this.#lookAtDatabases()
-    const { recopy, traffic, turn } = this.#core
-    const under = this.#job.state === 'running' || this.#job.state === 'paused'
-    if (recopy === 'held' && under) this.stopCopy()
-    const sidesUp = this.#lanes.lane('source').up && this.#lanes.lane('target').up
-    if (recopy !== 'due' || under || !sidesUp || !traffic.mirrored || this.record.state === 'paused') return
-    if (turn.tick() >= this.#recopyAtMs) this.startCopy()
-  }
-
-  /** What is found is told once, and stays known where a side cannot be asked. */
-  async #lookAtDatabases(): Promise<void> {
-    this.#databasesMs = performance.now()
-    const before = this.#problem
-    if (this.#core.traffic.authority === 'target') this.#misfits = []
-    else if (this.#lanes.lane('source').up && this.#lanes.lane('target').up) {
-      this.#misfits = await misfitsOf(this.#lanes, 'source', this.usedDatabases()).catch(() => this.#misfits)
-    }
-    const problem = this.#problem
-    if (problem === before || (problem === null && this.#core.traffic.authority === 'target')) return
-    if (problem === null) this.#core.events.record('databases', 'all databases of the source have a place on the target')
-    else this.#core.events.record('databases', problem, { reason: misfitHelp.join('; ') })
-  }
-
-  /** For whoever wants to copy now. @throws FerryError `databases-unfit` */
-  refuseMisfits(): void {
-    if (this.#misfits.length > 0) throw databasesUnfit(this.#misfits)
-  }
-
-  get #problem(): string | null {
-    return this.#misfits.length === 0 ? null : misfitText(this.#misfits)
+  #lookAround(): void {
+    this.databases.lookIfDue()
+    this.copying.startAgainIfDue()
   }
 
   situation(): Situation {
@@ -132,10 +97,10 @@ export class Migration {
       dirtyKeys: journal.size,
       failedKeys: this.#store.countFailed(),
       functionProblem: this.#core.libraries.problem,
-      databaseProblem: this.#problem,
+      databaseProblem: this.databases.problem,
       sourceUp: this.#lanes.lane('source').up,
       targetUp: this.#lanes.lane('target').up,
-      moverRunning: this.#job.state === 'running',
+      moverRunning: this.copying.running,
       paused: this.record.state === 'paused',
       verification: this.verification(),
     }
@@ -143,14 +108,7 @@ export class Migration {
 
   /** The last one of every key, where what it said may still hold. */
   verification(): Situation['verification'] {
-    const { verifiedFrom, verifiedDifferences, unsureAt } = this.record
-    const holds = verifiedFrom !== null && (unsureAt === null || unsureAt < verifiedFrom)
-    return {
-      maxAgeMs: this.#gates.verificationMaxAgeMs,
-      ageMs: holds ? Math.max(0, Date.now() - Date.parse(verifiedFrom)) : null,
-      differences: verifiedDifferences ?? 0,
-      outdated: verifiedFrom !== null && !holds,
-    }
+    return this.memory.verification(this.#gates.verificationMaxAgeMs)
   }
 
   start(request: StepRequest & { strategy?: Strategy | undefined }): Promise<StepAnswer> {
@@ -161,7 +119,7 @@ export class Migration {
       this.record.state = 'running'
       this.#enter('mirror', { readMode: 'old', readPercentage: 0 })
       // A canary copies in step with its ramp; every other strategy needs the whole data set first.
-      if (strategy !== 'canary') this.startCopy()
+      if (strategy !== 'canary') this.copying.start()
     })
   }
 
@@ -175,7 +133,7 @@ export class Migration {
     const go = async (): Promise<void> => {
       this.record.state = 'running'
       this.#enter('canary', { readMode: 'ratio', readPercentage: percent })
-      if (copies && this.#job.state !== 'running') this.startCopy(slots)
+      if (copies && !this.copying.running) this.copying.start(slots)
     }
     // Fewer reads of the target need no proof of what is there.
     const down = this.record.readMode === 'ratio' && percent <= this.record.readPercentage
@@ -197,8 +155,7 @@ export class Migration {
   complete(request: StepRequest): Promise<StepAnswer> {
     return this.#step('complete', request, ['writes go to the target only; the source is left as it is'], async () => {
       const { traffic, journal } = this.#core
-      this.#job.stop(false)
-      this.record.moving = false
+      this.copying.drop()
       // What only the source has right (a policy made it the authority, or took its word) has to reach the target first.
       if (traffic.authority === 'source' || journal.from.source > 0) await this.#flipTo('complete', { readMode: 'new' })
       else this.#enter('complete', { readMode: 'new' })
@@ -221,10 +178,10 @@ export class Migration {
     return this.#always(request, steps, async () => {
       // After `complete` the source has missed writes: asked twice, the way back is still the one through the copy.
       if (this.record.state === 'rolling_back' && !this.#core.traffic.covered && this.#lanes.lane('target').up) {
-        this.startCopy()
+        this.copying.start()
         return
       }
-      if (authorityOf(this.#wish()) === 'target') await this.#flipTo('mirror', backToSource, true)
+      if (authorityOf(this.memory.wish) === 'target') await this.#flipTo('mirror', backToSource, true)
       this.#enter(to, backToSource)
       if (to === 'observe') this.#forgetTarget()
       this.record.state = 'rolled_back'
@@ -233,14 +190,14 @@ export class Migration {
 
   pause(request: StepRequest): Promise<StepAnswer> {
     return this.#always(request, ['the mover stops, steps are held back; traffic goes on'], async () => {
-      this.#job.pause()
+      this.copying.pause()
       this.record.state = 'paused'
     })
   }
 
   resume(request: StepRequest): Promise<StepAnswer> {
     return this.#always(request, ['the mover goes on, steps are free'], async () => {
-      this.#job.resume()
+      this.copying.resume()
       this.record.state = 'running'
     })
   }
@@ -248,8 +205,8 @@ export class Migration {
   /** Read mode, policy and share, as asked. A policy that moves the truth goes through the same barrier as a cut-over. */
   async setTraffic(patch: Partial<Omit<TrafficWish, 'phase'>>, reason: string | undefined): Promise<void> {
     await this.#alone(async () => {
-      const wish = { ...this.#wish(), ...patch }
-      const moves = authorityOf(wish) !== authorityOf(this.#wish())
+      const wish = { ...this.memory.wish, ...patch }
+      const moves = authorityOf(wish) !== authorityOf(this.memory.wish)
       if (moves) {
         const blockers = blockersOf('cutover', this.situation())
         if (blockers.length > 0)
@@ -284,69 +241,15 @@ export class Migration {
     )
   }
 
-  /** Copies slots up to `below`, from where the coverage ends; the whole, with a sweep, where everything is in doubt. */
-  startCopy(below = slotCount): void {
-    const { traffic, journal } = this.#core
-    if (!traffic.mirrored)
-      throw new FerryError('phase-conflict', `the mover needs writes on both sides; this is phase ${this.record.phase}`)
-    if (this.#job.state === 'running' || this.#job.state === 'paused') return
-    const early = this.record.phase === 'mirror' || this.record.phase === 'canary'
-    if (early && traffic.authority === 'target' && traffic.coveredSlots === 0 && journal.resyncReason === null) throw emptyTruth()
-    const whole = journal.resyncReason !== null || traffic.covered
-    const range = { from: whole ? 0 : traffic.coveredSlots, below: whole ? slotCount : below }
-    const doubts = this.#core.doubts
-    this.#doubtsAtStart = doubts
-    this.#core.recopy = 'no'
-    this.record.moving = true
-    this.#save()
-    this.#core.events.record('mover', 'the mover started', { data: { fromSlot: range.from, belowSlot: range.below } })
-    void this.#job.start(range, true).then((through) => this.#copied(through, range.below, doubts))
-  }
-
-  stopCopy(): void {
-    this.#job.stop(false)
-    this.record.moving = false
-    this.#save()
-  }
-
-  /** Before the process ends: what was reached, and whether a copy was under way. */
+  /** Before the process ends. */
   suspend(): void {
     if (this.#timer !== null) clearInterval(this.#timer)
-    // What was copied before everything came into doubt has to be copied once more: the checkpoint must not skip it.
-    if (this.#job.state === 'running' || this.#job.state === 'paused') this.#job.stop(this.#core.doubts === this.#doubtsAtStart)
-    this.#save()
+    this.copying.suspend()
   }
 
-  /** Of every key. What a verification says is as old as its beginning, `from` (ISO 8601, UTC). */
-  verified(differences: number, from: string): void {
-    this.record.verifiedAt = new Date().toISOString()
-    this.record.verifiedFrom = from
-    this.record.verifiedDifferences = differences
-    this.#save()
-  }
-
-  #copied(through: boolean, below: number, doubts: number): void {
-    if (!through) return
-    const { traffic, journal, events } = this.#core
-    this.record.moving = false
-    if (this.#core.doubts !== doubts) {
-      if (this.#core.recopy === 'no') this.#core.recopy = 'due'
-      this.#recopyWaitMs = Math.min(recopyWaitMaxMs, this.#recopyWaitMs * 2)
-      this.#recopyAtMs = this.#core.turn.tick() + this.#recopyWaitMs
-      events.record('mover', 'the copy is through, but something changed meanwhile that cannot be told key by key', {
-        reason: journal.resyncReason,
-      })
-      this.#save()
-      return
-    }
-    journal.resyncReason = null
-    this.#recopyWaitMs = recopyWaitMinMs
-    traffic.cover(below)
-    const { keysCopied, keysDeleted, bytesCopied } = this.#job.snapshot()
-    events.record('mover', 'the copy is through', { data: { keysCopied, keysDeleted, bytesCopied, coveredSlots: below } })
-    this.#save()
+  #copied(below: number): void {
     const wanted = Math.round((this.record.readPercentage / 100) * slotCount)
-    if (this.record.phase === 'canary' && wanted > below) this.startCopy(wanted)
+    if (this.record.phase === 'canary' && wanted > below) this.copying.start(wanted)
     else if (this.record.state === 'rolling_back') void this.rollback({ reason: 'the source has everything again' })
   }
 
@@ -359,30 +262,22 @@ export class Migration {
         this.record.state = 'rolling_back'
         this.#core.traffic.cover(0)
         this.#enter('cutover', { readMode: 'new', readPercentage: 100 })
-        this.startCopy()
+        this.copying.start()
       },
     )
   }
 
   #forgetTarget(): void {
-    this.#job.stop(false)
-    this.record.moving = false
+    this.copying.drop()
     this.#core.notes.changedAll('writes go to the source alone')
     this.#core.journal.clear()
     this.#store.clearDirty()
     this.#core.traffic.cover(0)
-    this.#save()
+    this.memory.save()
   }
 
-  async #flipTo(phase: Phase, patch: Partial<TrafficWish>, force = false): Promise<void> {
-    // A copy knows one direction: what it has begun would be the wrong one behind the flip.
-    const copied = this.#job.state === 'running' || this.#job.state === 'paused'
-    if (copied) this.#job.stop(false)
-    try {
-      await this.#flipNow(phase, patch, force)
-    } finally {
-      if (copied && this.#core.traffic.mirrored) this.startCopy()
-    }
+  #flipTo(phase: Phase, patch: Partial<TrafficWish>, force = false): Promise<void> {
+    return this.copying.brokenOffFor(() => this.#flipNow(phase, patch, force))
   }
 
   async #flipNow(phase: Phase, patch: Partial<TrafficWish>, force: boolean): Promise<void> {
@@ -401,18 +296,18 @@ export class Migration {
     const before = this.record.phase
     const { traffic, flipListeners } = this.#core
     const authority = traffic.authority
-    const { writePolicy, readMode, readPercentage, ratioBy, tenants } = { ...this.#wish(), ...patch }
+    const { writePolicy, readMode, readPercentage, ratioBy, tenants } = { ...this.memory.wish, ...patch }
     Object.assign(this.record, { phase, writePolicy, readMode, readPercentage, ratioBy, tenants: [...tenants] })
-    traffic.apply(this.#wish())
+    traffic.apply(this.memory.wish)
     if (traffic.authority !== authority) for (const listener of flipListeners) listener.flipped(traffic.authority)
-    this.#save()
+    this.memory.save()
     if (before !== phase) this.#core.events.record('phase', `phase ${before} → ${phase}`, { data: { from: before, to: phase } })
   }
 
   #step(step: Step, request: StepRequest, steps: string[], go: () => Promise<void>, ungated = false): Promise<StepAnswer> {
     return this.#alone(async () => {
       this.#expect(request)
-      await this.#lookAtDatabases()
+      await this.databases.look()
       const wrong = wrongPhase(step, this.record.phase)
       const now = this.situation()
       const situation = ungated ? { ...now, verification: { ...now.verification, maxAgeMs: 0 } } : now
@@ -433,7 +328,7 @@ export class Migration {
 
   async #carryOut(request: StepRequest, steps: string[], go: () => Promise<void>): Promise<StepAnswer> {
     await go()
-    this.#save()
+    this.memory.save()
     this.#core.events.record('step', steps.join('; '), {
       reason: request.reason,
       data: { phase: this.record.phase, state: this.record.state },
@@ -452,31 +347,6 @@ export class Migration {
     this.#busy = run.catch(() => undefined)
     return run
   }
-
-  #wish(): TrafficWish {
-    const { phase, writePolicy, readMode, readPercentage, ratioBy, tenants } = this.record
-    return { phase, writePolicy, readMode, readPercentage, ratioBy, tenants }
-  }
-
-  /** A doubt about everything comes from the data path, which does not save it. */
-  saveDoubts(): void {
-    const { journal, traffic } = this.#core
-    if (this.record.resyncReason !== journal.resyncReason || this.record.coveredSlots !== traffic.coveredSlots) this.#save()
-  }
-
-  #save(): void {
-    this.record.coveredSlots = this.#core.traffic.coveredSlots
-    this.record.resyncReason = this.#core.journal.resyncReason
-    if (this.record.resyncReason !== null || !this.#core.traffic.covered) this.record.unsureAt = new Date().toISOString()
-    saveMigration(this.#store, this.record)
-  }
 }
 
 const backToSource = { writePolicy: 'old-authoritative', readMode: 'old', readPercentage: 0 } as const
-
-const emptyTruth = (): FerryError =>
-  new FerryError('blocked', 'the target has to be copied to before it can be the authority', {
-    details: [
-      'new-authoritative makes the target the truth, and everything that it lacks would be deleted: set another policy first',
-    ],
-  })

@@ -44,8 +44,8 @@ export function operationsOf(parts: Parts, verifications: Verifications, closed:
       return job.snapshot()
     },
     moverStart: () => {
-      migration.refuseMisfits()
-      migration.startCopy()
+      migration.databases.refuseMisfits()
+      migration.copying.start()
       return job.snapshot()
     },
     moverPause: () => {
@@ -57,7 +57,7 @@ export function operationsOf(parts: Parts, verifications: Verifications, closed:
       return job.snapshot()
     },
     moverStop: () => {
-      migration.stopCopy()
+      migration.copying.stop()
       return job.snapshot()
     },
     ...errorOperations(parts),

@@ -139,8 +139,8 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
     server: new ProxyServer(shared, config.limits.clientsMax),
     startedAtMs: Date.now(),
   }
-  parts.migration.usedDatabases = () => new Set([...sessions.values()].map(({ db }) => db))
-  if (intents !== null) intents.saveDoubts = () => parts.migration.saveDoubts()
+  parts.migration.databases.used = () => new Set([...sessions.values()].map(({ db }) => db))
+  if (intents !== null) intents.saveDoubts = () => parts.migration.memory.saveDoubts()
   return parts
 }
 

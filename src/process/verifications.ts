@@ -89,7 +89,7 @@ export class Verifications {
     const found = report.differences + report.missing + report.extra + report.ttlDifferences
     const { keysCompared, differences, missing, extra, ttlDifferences, repaired } = report
     const { scope, startedAt } = report
-    if (scope === 'full') this.#parts.migration.verified(Math.max(0, found - repaired), startedAt)
+    if (scope === 'full') this.#parts.migration.memory.verified(Math.max(0, found - repaired), startedAt)
     const whole = found === 0 ? 'the two sides are equal' : 'the two sides differ'
     const sampled = found === 0 ? 'the sample is equal on both sides' : 'the sample differs'
     this.#parts.core.events.record('verify', scope === 'full' ? whole : sampled, {
