@@ -10,12 +10,15 @@ import { encodeCommand } from '../resp/encode.ts'
 import { ReplyKind, ReplyScanner } from '../resp/reply-scanner.ts'
 import type { Side } from '../routing/modes.ts'
 import { openWire } from './connect.ts'
+import { ContextSwitch } from './context-switch.ts'
 import type { Endpoint } from './endpoint.ts'
-import { Fence, type FormerConnection, fenceFor, unfencedWaitMs } from './fence.ts'
-import { authOf, ClockWaiter, type Credentials, Handshake, type HandshakeResult } from './handshake.ts'
+import type { FormerConnection } from './fence.ts'
+import { Greeting } from './greeting.ts'
+import { authOf, ClockWaiter, type Credentials, type HandshakeResult } from './handshake.ts'
 import { Outbox } from './outbox.ts'
 import type { Flushable, Turn } from './turn.ts'
-import { type ReplyLane, unheard, type Waiter, WaiterRing } from './waiter.ts'
+import { type ReplyLane, unheard, type Waiter } from './waiter.ts'
+import { WaiterRing } from './waiter-ring.ts'
 import { isLostReply, type Wire } from './wire.ts'
 
 export interface LaneOwner {
@@ -33,7 +36,6 @@ const stageBytes = 65_536
 const fnvPrime = 16_777_619
 /** Which part of an error reply is being summed up. */
 const ErrorPart = { none: 0, word: 1, rest: 2 } as const
-const connectTimeoutMs = 5_000
 const backoffMinMs = 50
 const backoffMaxMs = 2_000
 const timeFrame = encodeCommand(['TIME'])
@@ -84,7 +86,6 @@ export class Lane implements Flushable, ReplyLane {
   /** The push that is being read, as far as it is there. */
   #push: Buffer[] = []
   #context = freshContext
-  #drains: { at: number; done: (answered: boolean) => void }[] = []
   /** The last connection that was in use; null = there was none. */
   #former: FormerConnection | null = null
   #written = 0
@@ -94,7 +95,10 @@ export class Lane implements Flushable, ReplyLane {
   #whileBusy = false
   /** Not one that somebody has for a state of its own. */
   #shared = true
-  #timer: NodeJS.Timeout | null = null
+  /** Of the connection that is there or being made. */
+  #greeting: Greeting | null = null
+  /** To the next attempt. */
+  #pause: NodeJS.Timeout | null = null
 
   constructor(side: Side, endpoint: Endpoint, credentials: Credentials, turn: Turn, owner: LaneOwner) {
     this.side = side
@@ -158,11 +162,18 @@ export class Lane implements Flushable, ReplyLane {
         singly: this.#shared,
         reordered: (frame, context) => this.#owner.laneReordered?.(this, frame, contextDb(context)),
       },
-      () => this.#shakeHands(socket),
+      () => socket === this.#socket && this.#greeting?.begin(),
       (chunk) => socket === this.#socket && this.#onData(chunk),
     )
     this.#socket = socket
-    this.#timer = setTimeout(() => this.fail(new Error(`no connection within ${connectTimeoutMs} ms`)), connectTimeoutMs)
+    this.#greeting = new Greeting(
+      this,
+      this.#credentials,
+      this.#whileBusy,
+      this.#former,
+      (result) => this.#told(result),
+      (result) => this.#opened(result),
+    )
     socket.on('error', (error) => socket === this.#socket && this.fail(error))
     socket.on('close', () => socket === this.#socket && this.fail(new Error('the server closed the connection')))
   }
@@ -182,8 +193,8 @@ export class Lane implements Flushable, ReplyLane {
   }
 
   #switch(argv: string[]): void {
-    const frame = encodeCommand(argv)
-    this.send(frame, 0, frame.length, new ContextWaiter(argv.join(' '), this), 1)
+    const change = new ContextSwitch(argv, this)
+    this.send(change.frame, 0, change.frame.length, change, 1)
   }
 
   /** Sends `count` whole commands that lie in [start, end). Only while `up` (the handshake excepted). */
@@ -222,8 +233,7 @@ export class Lane implements Flushable, ReplyLane {
 
   /** Calls `done` once everything sent so far is answered; at once if it is already. `false`: the connection went first. */
   whenAnswered(done: (answered: boolean) => void): void {
-    if (this.#ring.empty) done(true)
-    else this.#drains.push({ at: this.#ring.tail, done })
+    this.#ring.whenAnswered(done)
   }
 
   /** Reads the server's clock again; `clockOffsetMs` follows where it cannot be right any more: one slow answer shall not move it. */
@@ -255,11 +265,13 @@ export class Lane implements Flushable, ReplyLane {
   /** Cuts the connection: every waiter loses its reply, in order; then the lane reconnects unless it is closed. */
   fail(error: Error): void {
     const socket = this.#socket
-    // Without a socket the timer is the one that reconnects.
+    // It is about to connect anew, and that is not to be put off.
     if (socket === null && !this.#closed) return
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
+    if (this.#pause !== null) clearTimeout(this.#pause)
+    this.#pause = null
     if (socket === null) return
+    this.#greeting?.end()
+    this.#greeting = null
     this.#socket = null
     if (this.up && this.inFlight > 0) this.#orphaned = true
     this.up = false
@@ -274,7 +286,7 @@ export class Lane implements Flushable, ReplyLane {
     this.#owner.laneDown(this, error)
     if (this.#closed) return
     const backoffMs = Math.min(backoffMaxMs, backoffMinMs * 2 ** this.#attempt++) * (0.5 + Math.random() / 2)
-    this.#timer = setTimeout(() => this.connect(), backoffMs)
+    this.#pause = setTimeout(() => this.connect(), backoffMs)
   }
 
   /** No reply for too long. Where the lane leads to several servers, the others go on. */
@@ -285,65 +297,23 @@ export class Lane implements Flushable, ReplyLane {
 
   #loseAll(): void {
     const ring = this.#ring
-    const drains = this.#drains
-    let midReply = this.#scanner.midReply && this.#scanner.kind !== ReplyKind.push
-    let left = this.#left
+    const midReply = this.#scanner.midReply && this.#scanner.kind !== ReplyKind.push
+    const left = this.#left
     this.#ring = new WaiterRing()
-    this.#drains = []
     this.#left = 0
     this.inFlight = 0
-    for (; !ring.empty; ring.shift()) {
-      ring.first.lost(this, left > 0 ? left : ring.firstCount, midReply)
-      left = 0
-      midReply = false
-    }
-    for (const drain of drains) drain.done(false)
+    ring.loseAll(this, left, midReply)
   }
 
-  #shakeHands(socket: Wire): void {
-    if (socket !== this.#socket) return
-    const handshake = new Handshake(this.#credentials, (result) => this.#greeted(socket, result), this.#whileBusy)
-    this.send(handshake.frame, 0, handshake.frame.length, handshake, handshake.count)
-  }
-
-  #greeted(socket: Wire, result: HandshakeResult): void {
-    if (socket !== this.#socket) return
-    if (result.fault !== null) {
-      this.fail(new Error(result.fault))
-      return
-    }
+  #told(result: HandshakeResult): void {
     this.admitted = result.admitted
     this.lastError = result.refusal
     this.clockOffsetMs = result.clockOffsetMs
     if (result.server !== null) this.server = result.server
     this.runId = result.runId ?? this.runId
-    const { clientId } = this.#former ?? { clientId: 0 }
-    switch (fenceFor(this.#former, result.runId)) {
-      case 'none':
-        this.#opened(result)
-        return
-      case 'wait':
-        this.#openLater(result)
-        return
-      case 'kill': {
-        const fence = new Fence(clientId, (killed) => {
-          if (socket !== this.#socket) return
-          if (killed) this.#opened(result)
-          else this.#openLater(result)
-        })
-        this.send(fence.frame, 0, fence.frame.length, fence, 1)
-      }
-    }
-  }
-
-  #openLater(result: HandshakeResult): void {
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#opened(result), unfencedWaitMs)
   }
 
   #opened(result: HandshakeResult): void {
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
     // Several servers are not started as one: whether they still have the former connections does not follow from what they are now.
     const runId = this.#socket?.several === undefined ? result.runId : null
     this.#former = { clientId: result.clientId, runId }
@@ -365,9 +335,7 @@ export class Lane implements Flushable, ReplyLane {
       this.fail(error as Error)
       return
     }
-    while (this.#drains.length > 0 && (this.#drains[0] as { at: number }).at <= this.#ring.head) {
-      ;(this.#drains.shift() as { done: (answered: boolean) => void }).done(true)
-    }
+    this.#ring.tellAnswered()
   }
 
   #replies(chunk: Buffer): void {
@@ -465,28 +433,5 @@ export class Lane implements Flushable, ReplyLane {
       }
     }
     this.sum = sum
-  }
-}
-
-/** What was sent right behind the refused command may have run where it was not meant to: in another database. */
-export class ContextRefused extends Error {}
-
-/** A SELECT or HELLO that Ferry put between clients' commands. It was tried before; if it fails now, the lane cannot be trusted. */
-class ContextWaiter implements Waiter {
-  readonly sums = false
-  readonly #what: string
-  readonly #lane: Lane
-
-  constructor(what: string, lane: Lane) {
-    this.#what = what
-    this.#lane = lane
-  }
-
-  take(_lane: ReplyLane, _chunk: Buffer, _from: number, _to: number, ended: boolean): void {
-    if (ended && this.#lane.errors > 0) this.#lane.fail(new ContextRefused(`the server refused ${this.#what}`))
-  }
-
-  lost(): void {
-    // The lane's owner knows; nobody else waits for this.
   }
 }

@@ -1,4 +1,4 @@
-/** Who waits for replies on a lane, and the ring in which they stand in the order their commands were sent. */
+/** Who waits for replies on a lane. */
 import type { Side } from '../routing/modes.ts'
 
 /** What a waiter sees of the lane that brings its replies. */
@@ -27,56 +27,3 @@ export interface Waiter {
 
 /** For replies that nobody needs: what they tell shows elsewhere. */
 export const unheard: Waiter = { sums: false, take: () => undefined, lost: () => undefined }
-
-const initialSize = 1024
-
-/** Grows by doubling; the lane bounds how much is in flight. */
-export class WaiterRing {
-  head = 0
-  tail = 0
-  #waiters: (Waiter | null)[] = new Array<Waiter | null>(initialSize).fill(null)
-  #counts = new Int32Array(initialSize)
-  #mask = initialSize - 1
-
-  get empty(): boolean {
-    return this.head === this.tail
-  }
-
-  push(waiter: Waiter, count: number): void {
-    if (this.tail - this.head > this.#mask) this.#grow()
-    const at = this.tail & this.#mask
-    this.#waiters[at] = waiter
-    this.#counts[at] = count
-    this.tail++
-  }
-
-  get first(): Waiter {
-    return this.#waiters[this.head & this.#mask] as Waiter
-  }
-
-  get firstCount(): number {
-    return this.#counts[this.head & this.#mask] as number
-  }
-
-  replaceFirst(waiter: Waiter): void {
-    this.#waiters[this.head & this.#mask] = waiter
-  }
-
-  shift(): void {
-    this.#waiters[this.head & this.#mask] = null
-    this.head++
-  }
-
-  #grow(): void {
-    const size = (this.#mask + 1) * 2
-    const waiters = new Array<Waiter | null>(size).fill(null)
-    const counts = new Int32Array(size)
-    for (let i = this.head; i < this.tail; i++) {
-      waiters[i & (size - 1)] = this.#waiters[i & this.#mask] as Waiter
-      counts[i & (size - 1)] = this.#counts[i & this.#mask] as number
-    }
-    this.#waiters = waiters
-    this.#counts = counts
-    this.#mask = size - 1
-  }
-}
