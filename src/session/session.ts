@@ -9,8 +9,7 @@
  * again when the session is woken. So a client's own order holds whatever happens.
  */
 import type { Socket } from 'node:net'
-import { type ArgView, argBytes, argViewOf } from '../commands/arg-view.ts'
-import { createKeyList, keyPositions } from '../commands/keys.ts'
+import { type ArgView, argBytes } from '../commands/arg-view.ts'
 import { lookup } from '../commands/lookup.ts'
 import { type CommandSpec, Kind } from '../commands/spec.ts'
 import { Batch } from '../dispatch/batch.ts'
@@ -26,22 +25,22 @@ import { RequestReader } from '../resp/request-reader.ts'
 import { Found, type RequestScanner } from '../resp/request-scanner.ts'
 import { slotOf } from '../routing/slot.ts'
 import { stripeOf } from '../routing/stripe.ts'
-import { contextOf } from '../upstream/lane.ts'
 import type { ReplyLane } from '../upstream/waiter.ts'
 import { isBarred } from './barred.ts'
 import type { ClientFacts } from './client-facts.ts'
 import { ClientOutput } from './client-output.ts'
 import type { ClientSession } from './client-session.ts'
-import type { BlockedWait, ReplicaWait, WatchedKeys } from './client-waits.ts'
+import { ClientState } from './client-state.ts'
 import { describe, factsOf } from './describe.ts'
+import { EarlyInput } from './early-input.ts'
 import { handleCommand } from './handle.ts'
 import type { MonitoredCommand } from './monitor.ts'
 import { ReplyMode } from './reply-mode.ts'
 import type { SessionContext } from './session-context.ts'
+import { shownArguments } from './shown-arguments.ts'
 import type { ClientSubscriptions } from './subscribers.ts'
-import { redirectedInvalidation, type Tracking } from './tracking.ts'
+import { redirectedInvalidation } from './tracking.ts'
 import { endTracking } from './tracking-command.ts'
-import type { Transaction } from './transaction-queue.ts'
 
 /** What the hot path does with a command. */
 const Plan = { none: 0, slow: 1, source: 2, target: 3, both: 4 } as const
@@ -50,37 +49,15 @@ const Reads = { slow: 0, authority: 1, follower: 2, bySlot: 3 } as const
 
 /** Replies owed to one client; beyond it the client is not read from. */
 const owedRepliesMax = 4096
-/** Arguments of a large frame that are looked at; longer ones are values. */
-const shownBytesMax = 65_536
 
 const noBytes = Buffer.alloc(0)
 const plainSet = lookup(Buffer.from('set'), 0, 3)
 
-export class Session implements ClientSession {
-  readonly id: number
-  readonly socket: Socket
-  readonly shared: SessionContext
+export class Session extends ClientState implements ClientSession {
   readonly output: ClientOutput
   readonly replies: ReplyQueue
-  readonly connectedAtMs = Date.now()
-  pair: LanePair
-  db = 0
-  protocol = 2
-  context = contextOf(2, 0)
-  name = ''
-  user = 'default'
-  library = ''
-  libraryVersion = ''
-  readonly hints = { noEvict: false, noTouch: false, redirects: false, debugs: false }
   readonly replyMode: ReplyMode
   receivedMs: number
-  transaction: Transaction | null = null
-  watch: WatchedKeys | null = null
-  replicaWait: ReplicaWait | null = null
-  blocked: BlockedWait | null = null
-  tracking: Tracking | null = null
-  subscriptions: ClientSubscriptions | null = null
-  lastCommand: CommandSpec | null = null
   /** When the command that is tried now was first parked; turn clock, 0 = not at all. */
   parkedSinceMs = 0
   readonly #reader: RequestReader
@@ -89,9 +66,7 @@ export class Session implements ClientSession {
   #waking = false
   #again = false
   #heldBack = false
-  /** What came while it was blocked: its socket is read even then, or nobody would see it go. */
-  readonly #early: Buffer[] = []
-  #earlyBytes = 0
+  readonly #early: EarlyInput
   #paused = false
   #runPlan: number = Plan.none
   #runBuf: Buffer
@@ -107,42 +82,19 @@ export class Session implements ClientSession {
   #wake = (): void => this.#woken()
 
   constructor(shared: SessionContext, socket: Socket, id: number, pair: LanePair) {
-    this.shared = shared
-    this.socket = socket
-    this.id = id
-    this.pair = pair
+    super(shared, socket, id, pair)
     this.output = new ClientOutput(socket, shared.core, () => this.#relieved())
     this.replies = new ReplyQueue(this.output)
     this.replyMode = new ReplyMode(this.replies)
     this.receivedMs = shared.core.turn.nowMs
     this.#reader = new RequestReader(shared.requestLimits, shared.requestLimits.queryBufferBytes)
+    this.#early = new EarlyInput(shared.requestLimits.queryBufferBytes)
     this.#runBuf = noBytes
-    pair.clients++
     socket.on('error', () => socket.destroy())
   }
 
   get waitingBytes(): number {
     return this.output.waitingBytes
-  }
-
-  get watching(): boolean {
-    return this.watch !== null
-  }
-
-  get tenant(): string {
-    return this.name === '' ? this.user : this.name
-  }
-
-  setContext(protocol: number, db: number): void {
-    this.protocol = protocol
-    this.db = db
-    this.context = contextOf(protocol, db)
-  }
-
-  moveTo(pair: LanePair): void {
-    this.pair.clients--
-    this.pair = pair
-    pair.clients++
   }
 
   abort(_reason: string): void {
@@ -220,9 +172,9 @@ export class Session implements ClientSession {
 
   /** Looks at what came meanwhile; in the pieces it came in, since one of them may stop it again. */
   #catchUp(): void {
-    while (this.#early.length > 0 && !this.#heldBack && !this.#parked && !this.#closing) {
-      const chunk = this.#early.shift() as Buffer
-      this.#earlyBytes -= chunk.length
+    while (!this.#heldBack && !this.#parked && !this.#closing) {
+      const chunk = this.#early.take()
+      if (chunk === undefined) return
       this.#reader.push(chunk)
       this.#process()
     }
@@ -236,21 +188,14 @@ export class Session implements ClientSession {
     return this.blocked !== null || this.replicaWait !== null || this.shared.pauses.holds(this)
   }
 
-  /** As on a server, whose limit counts for what is not looked at yet. */
-  #keepEarly(bytes: Buffer): void {
-    this.#early.push(Buffer.from(bytes))
-    this.#earlyBytes += bytes.length
-    if (this.#earlyBytes > this.shared.requestLimits.queryBufferBytes) this.abort('query buffer limit reached')
-  }
-
   /** What the client sent. Its socket is read by whoever accepted it. */
   receive(buf: Buffer, start: number, end: number): void {
     if (this.#closing) return
     const { core } = this.shared
     this.receivedMs = core.turn.tick()
     core.counters.clients.bytesIn += end - start
-    if (this.#isWatched || this.#early.length > 0) {
-      this.#keepEarly(buf.subarray(start, end))
+    if (this.#isWatched || !this.#early.empty) {
+      if (!this.#early.keep(buf.subarray(start, end))) this.abort('query buffer limit reached')
       return
     }
     this.#reader.push(buf, start, end)
@@ -393,7 +338,7 @@ export class Session implements ClientSession {
   /** One command off the hot path; false where the session parked on it. */
   #oneByOne(large: LargeFrame | null): boolean {
     const scanner = this.#reader.scanner
-    const args = large === null ? scanner : shown(large)
+    const args = large === null ? scanner : shownArguments(large)
     const spec = specOf(args)
     const frame: Frame =
       large === null
@@ -465,20 +410,3 @@ function singleKey(spec: CommandSpec, argc: number): number {
 }
 
 const viewed = (args: ArgView): MonitoredCommand => ({ argc: args.argc, argument: (i) => argBytes(args, i) })
-
-/** A large frame's arguments, with values too long to be names left empty. Keys are always there. */
-function shown(large: LargeFrame): ArgView {
-  const args: Buffer[] = []
-  for (let i = 0; i < large.argc; i++) args.push(large.argumentLength(i) > shownBytesMax ? Buffer.alloc(0) : large.argument(i))
-  const view = argViewOf(args)
-  const keys = createKeyList()
-  keyPositions(specOf(view), view, keys)
-  let whole = true
-  for (let i = 0; i < keys.count; i++) {
-    const at = keys.positions[i] as number
-    if (large.argumentLength(at) <= shownBytesMax) continue
-    args[at] = large.argument(at)
-    whole = false
-  }
-  return whole ? view : argViewOf(args)
-}
