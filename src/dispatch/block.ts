@@ -6,11 +6,11 @@ import type { ServerName } from '../commands/server-name.ts'
 import { type CommandSpec, Compare, Kind } from '../commands/spec.ts'
 import { encodeCommand } from '../resp/encode.ts'
 import type { Carriage } from './carriage.ts'
+import type { Carrier } from './carrier.ts'
 import { type DbKey, framesIn } from './command-keys.ts'
 import type { Frame } from './frame.ts'
 import type { LanePair } from './lane-pair.ts'
 import type { ScriptCall } from './script-path.ts'
-import type { WritePath } from './write-path.ts'
 
 /** One command as its client queued it. `bytes` are owned; `db` is where it will run, by the SELECTs before it. */
 export interface QueuedCommand {
@@ -56,13 +56,13 @@ const exec = encodeCommand(['EXEC'])
 
 /** @param follower where effects go, or null where they go nowhere. */
 export function makeBlock(
-  writes: WritePath,
+  carrier: Carrier,
   pair: LanePair,
   queued: readonly QueuedCommand[],
   follower: ServerName | null,
   shape: Block['shape'],
 ): Block {
-  const carriedAlone = queued.map((command) => carried(writes, pair, command, follower))
+  const carriedAlone = queued.map((command) => carried(carrier, pair, command, follower))
   const asQueued = carriedAlone.some(changesLibraries) ? carriedAlone.map(withUnknownFunction) : carriedAlone
   const alike = asQueued.every(isPlain)
   const commands = alike ? asQueued : asQueued.map(withoutBlindRerun)
@@ -83,7 +83,7 @@ export function makeBlock(
 }
 
 function carried(
-  writes: WritePath,
+  carrier: Carrier,
   pair: LanePair,
   { spec, bytes, db }: QueuedCommand,
   follower: ServerName | null,
@@ -92,7 +92,7 @@ function carried(
     const whole = { spec, db, bytes, argv: [], companion: null }
     const frame: Frame = { buf: bytes, start: 0, end: bytes.length, pieces: null }
     if (spec.kind === Kind.WriteGlobal) return { ...whole, carriage: { how: 'both', frame, compared: true }, keys: [] }
-    const { carriage, keys } = writes.carry(pair, spec, args, frame, db)
+    const { carriage, keys } = carrier.carry(pair, spec, args, frame, db)
     // Nothing has to mean the same anywhere else.
     if (follower === null) return { ...whole, carriage, keys }
     if (carriage.how === 'both') {

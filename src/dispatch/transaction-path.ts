@@ -40,7 +40,7 @@ export class TransactionPath {
     if (!this.#writes.scripts.admits(client, block.scripts)) return 'parked'
     if (block.global.length > 0) return this.#onAllKeys(client, block)
     const stripes = stripesOf(block.keys)
-    if (!this.#writes.admits(client, stripes) || this.#writes.awaitsTruth(client, block.keys)) return 'parked'
+    if (!this.#writes.admission.admits(client, stripes) || this.#writes.admission.awaitsTruth(client, block.keys)) return 'parked'
     this.#prepare(client, block, stripes)
     if (block.plain) return this.#both(client, block, stripes)
     const { board } = this.#core
@@ -62,7 +62,8 @@ export class TransactionPath {
     }
     const stripes = stripesOf(block.keys)
     if (block.writes) {
-      if (!this.#writes.admits(client, stripes) || this.#writes.awaitsTruth(client, block.keys)) return 'parked'
+      if (!this.#writes.admission.admits(client, stripes) || this.#writes.admission.awaitsTruth(client, block.keys))
+        return 'parked'
       const busy = stripes.find((stripe) => board.isBusy(stripe))
       if (busy !== undefined) {
         board.open([busy], () => queueMicrotask(() => client.unpark()))

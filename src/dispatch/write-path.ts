@@ -4,43 +4,37 @@
  */
 import { type ArgView, argBytes } from '../commands/arg-view.ts'
 import { mayWake } from '../commands/blocking.ts'
-import { companionOf, plainBetween, tellsEffect } from '../commands/effects.ts'
-import { otherFormOf } from '../commands/other-forms.ts'
-import { rewrite } from '../commands/rewrite.ts'
-import { arityOk, type CommandSpec, Kind } from '../commands/spec.ts'
-import { encodeCommand } from '../resp/encode.ts'
+import { companionOf, tellsEffect } from '../commands/effects.ts'
+import { type CommandSpec, Kind } from '../commands/spec.ts'
 import { sides } from '../routing/modes.ts'
-import { contextOf, type Lane } from '../upstream/lane.ts'
+import type { Lane } from '../upstream/lane.ts'
+import { Admission } from './admission.ts'
 import { AuthorityWrite } from './authority-write.ts'
 import { Barrier } from './barrier.ts'
 import { Batch } from './batch.ts'
-import type { Both, Carriage, Instead } from './carriage.ts'
+import type { Both, Instead } from './carriage.ts'
+import { Carrier } from './carrier.ts'
 import type { Client } from './client.ts'
 import { changedKeys, type DbKey, keysOf, ownKeys, stripesOf } from './command-keys.ts'
 import type { Core } from './core.ts'
 import { EffectWrite } from './effect-write.ts'
 import type { Frame, Sent } from './frame.ts'
-import type { LanePair } from './lane-pair.ts'
 import type { Lanes } from './lanes.ts'
 import { MeantWrite } from './meant-write.ts'
 import { Stripe } from './order-board.ts'
-import { followerKnows, PolicyWrite } from './policy-write.ts'
+import { PolicyWrite } from './policy-write.ts'
 import { putFrame } from './put-frame.ts'
-import { RenamedWrite, renamedAs, renamedReply } from './renamed-write.ts'
+import { RenamedWrite, renamedReply } from './renamed-write.ts'
 import type { ScriptCall, ScriptPath } from './script-path.ts'
 import { twoPhaseWrite } from './two-phase.ts'
-
-/** Arguments that Ferry cannot read: the authority says what is wrong; should it take them, anything may have changed. */
-const senseless: Carriage = { how: 'copy', unknownKeys: 'a command whose keys could not be found' }
-
-/** How often a write looks whether its keys have been healed. */
-const healedPollMs = 5
 
 const argvOf = (args: ArgView): Buffer[] => Array.from({ length: args.argc }, (_, i) => Buffer.from(argBytes(args, i)))
 
 export class WritePath {
   readonly scripts: ScriptPath
   readonly barrier: Barrier
+  readonly admission: Admission
+  readonly carrier: Carrier
   readonly #core: Core
   readonly #service: Lanes
 
@@ -49,6 +43,8 @@ export class WritePath {
     this.#service = service
     this.scripts = scripts
     this.barrier = new Barrier(core, service)
+    this.admission = new Admission(core, service)
+    this.carrier = new Carrier(core, service, scripts)
   }
 
   write(client: Client, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
@@ -79,10 +75,10 @@ export class WritePath {
     if (spec.kind === Kind.WriteGlobal) return this.barrier.close(client, spec.name === 'swapdb')
     const understood = keysOf(spec, args, client.db)
     const keys = understood ?? []
-    if (!this.knowsForm(client, spec, frame, keys)) return 'parked'
-    const carriage = understood === null ? senseless : this.#carriage(spec, args, frame, understood, client.pair)
+    if (!this.admission.knowsForm(client, spec, frame, keys)) return 'parked'
+    const carriage = this.carrier.carriageOf(client.pair, spec, args, frame, understood)
     const stripes = stripesOf(keys)
-    if (!this.admits(client, stripes) || this.awaitsTruth(client, keys)) return 'parked'
+    if (!this.admission.admits(client, stripes) || this.admission.awaitsTruth(client, keys)) return 'parked'
     this.#core.intents?.keys(keys)
     if (this.#core.notes.any) this.#note(spec, args, keys, frame)
     if (traffic.partsMislead) this.#core.doubt(keys, 'written before it was copied')
@@ -111,118 +107,10 @@ export class WritePath {
     return this.#both(client, spec, carriage, keys, stripes)
   }
 
-  /** How one command inside a transaction is carried: the bytes for it, its keys, and whether the follower may not run it. */
-  carry(
-    pair: LanePair,
-    spec: CommandSpec,
-    args: ArgView,
-    frame: Frame,
-    db: number,
-  ): { carriage: Carriage; keys: readonly DbKey[] } {
-    const keys = keysOf(spec, args, db)
-    if (!spec.write) return { carriage: { how: 'both', frame, compared: true }, keys: [] }
-    return keys === null ? { carriage: senseless, keys: [] } : { carriage: this.#carriage(spec, args, frame, keys, pair), keys }
-  }
-
-  /**
-   * Whether it is known which form of the command the authority takes from this client's user; else it is being asked, and the client is
-   * parked. Not asked of a side that cannot be reached.
-   */
-  knowsForm(client: Client, spec: CommandSpec, frame: Frame, keys: readonly DbKey[]): boolean {
-    const form = otherFormOf(spec.name)
-    const [key] = keys
-    // A large value goes as it is.
-    if (form === null || key === undefined || frame.pieces !== null) return true
-    const lane = this.#core.authorityLane(client.pair)
-    if (!this.#core.accepts(lane)) return true
-    const question = { name: spec.name, probes: () => form.probes(key.key) }
-    return this.#core.forms.knows(lane, contextOf(client.protocol, key.db), question, key, client)
-  }
-
-  /** Whether a write of these stripes may start now; else the client is parked and woken when it is worth another try. */
-  admits(client: Client, stripes: readonly number[]): boolean {
-    const { board, lastPair } = this.#core
-    if (board.gates > 0) {
-      board.parkAtGate(client)
-      return false
-    }
-    // With several pairs of lanes a follower half that waits its turn could be overtaken on another pair's lane: nobody queues behind it.
-    const barred = lastPair === null ? Stripe.closed : Stripe.closed | Stripe.deferred
-    for (const stripe of stripes) {
-      if (((board.flags[stripe] as number) & barred) === 0) continue
-      board.park(stripe, client)
-      return false
-    }
-    return !this.#otherPairBusy(client, stripes)
-  }
-
-  /**
-   * A key whose truth is on the follower (the authority was away when it was written) is healed before the next write: what the authority
-   * would answer now is out of date, and its word would then count for more than what the client was told before.
-   */
-  awaitsTruth(client: Client, keys: readonly DbKey[]): boolean {
-    const { journal, traffic, turn, limits } = this.#core
-    if (journal.from[traffic.follower] === 0) return false
-    if (!keys.some(({ db, key }) => journal.truthOf(db, key) === traffic.follower)) return false
-    // While the authority is away the follower alone is written to, and stays the truth.
-    if (!this.#core.accepts(this.#core.authorityLane(client.pair))) return false
-    const waitedMs = client.parkedSinceMs === 0 ? 0 : turn.nowMs - client.parkedSinceMs
-    if (waitedMs > limits.authorityWaitMs) return false
-    setTimeout(() => client.unpark(), healedPollMs)
-    return true
-  }
-
-  /** Whether this command may go to a side that is not the authority while the authority is away: it needs nobody to tell what it did. */
-  suitsEitherSide(pair: LanePair, spec: CommandSpec, args: ArgView, frame: Frame, db: number): boolean {
-    // Subscribers are with the authority: a message that the follower alone gets would reach none of them.
-    if (spec.kind === Kind.WriteGlobal || spec.kind === Kind.Publish || spec.kind === Kind.BothKeyless) return false
-    const keys = keysOf(spec, args, db)
-    if (keys === null || !followerKnows(this.#core, keys)) return false
-    return this.#carriage(spec, args, frame, keys, pair).how === 'both'
-  }
-
   /** Runs `follow` when nothing stands before these stripes on the follower: now, or behind what does. */
   afterOthers(stripes: readonly number[], follow: () => void): void {
     if (this.#anyDeferred(stripes)) this.#core.board.open(stripes, follow)
     else follow()
-  }
-
-  #carriage(spec: CommandSpec, args: ArgView, frame: Frame, keys: readonly DbKey[], pair: LanePair): Carriage {
-    const both: Both = { how: 'both', frame, compared: true }
-    if (!arityOk(spec, args.argc)) return both
-    if (!this.#core.effects && (spec.kind === Kind.WriteByArguments || spec.kind === Kind.WriteByCopy))
-      return { ...both, compared: false }
-    // One side alone can run it, and if both can, only one of them in one step.
-    if (
-      this.#service.clustered &&
-      spec.kind !== Kind.Script &&
-      spec.kind !== Kind.Unknown &&
-      this.#service.crossesSlots(spec, keys)
-    )
-      return { how: 'copy', unknownKeys: null }
-    switch (spec.kind) {
-      case Kind.WritePlain:
-      case Kind.WriteMovable:
-        return both
-      case Kind.Publish:
-        return { how: 'both', frame, compared: false }
-      case Kind.BothKeyless:
-        return both
-      case Kind.WriteByArguments:
-        return this.#byArguments(spec, args, frame, both, keys, pair)
-      case Kind.Script:
-        return this.#scriptCarriage(spec, args, frame, keys, both)
-      case Kind.Unknown:
-        return { how: 'copy', unknownKeys: 'a command that Ferry does not know' }
-      default:
-        return { how: 'copy', unknownKeys: null }
-    }
-  }
-
-  #scriptCarriage(spec: CommandSpec, args: ArgView, frame: Frame, keys: readonly DbKey[], both: Carriage): Carriage {
-    const script = this.scripts.callOf(spec, args, frame)
-    if (this.scripts.reruns(script)) return { ...both, script }
-    return { how: 'copy', unknownKeys: keys.length === 0 ? `${spec.name} without declared keys` : null, script }
   }
 
   /** A script on the authority alone; parked until what it writes can be seen. */
@@ -234,26 +122,6 @@ export class WritePath {
 
   #provideBoth(client: Client, call: ScriptCall): void {
     for (const side of sides) this.scripts.provide(client.pair.lane(side), client.context, call)
-  }
-
-  #byArguments(spec: CommandSpec, args: ArgView, frame: Frame, both: Both, [key]: readonly DbKey[], pair: LanePair): Carriage {
-    const nowMs = Date.now() + this.#service.lane(this.#core.traffic.authority).clockOffsetMs
-    const rewritten = rewrite(spec, args, nowMs)
-    const { authority, follower } = this.#core.traffic
-    const plain =
-      rewritten.how !== 'copy' &&
-      plainBetween(spec.name, args, this.#service.lane(authority).server, this.#service.lane(follower).server)
-    if (rewritten.how === 'plain' || rewritten.how === 'read') return plain ? both : { how: 'copy', unknownKeys: null }
-    // A large value is not there in one piece to be written anew.
-    if (rewritten.how === 'copy' || frame.pieces !== null) return { how: 'copy', unknownKeys: null }
-    const renamed = renamedAs(spec.name, frame)
-    const refused =
-      renamed !== null && key !== undefined && this.#core.forms.refuses(this.#core.authorityLane(pair), spec.name, key)
-    if (refused) return { how: 'copy', unknownKeys: null }
-    const bytes = encodeCommand(rewritten.argv)
-    const instead = { buf: bytes, start: 0, end: bytes.length, pieces: null }
-    if (plain) return { how: 'both', frame: instead, compared: true, renamed }
-    return { how: 'copy', unknownKeys: null, instead: { argv: rewritten.argv.map((word) => Buffer.from(word)), frame: instead } }
   }
 
   #single(client: Client, lane: Lane, frame: Frame): Sent {
@@ -396,32 +264,5 @@ export class WritePath {
     const flags = this.#core.board.flags
     for (const stripe of stripes) if (((flags[stripe] as number) & Stripe.deferred) !== 0) return true
     return false
-  }
-
-  /**
-   * Lanes of different users are different connections, so the order between them is not given: a key that another pair wrote to last
-   * has to wait until that pair's writes are answered on both sides. It is held meanwhile, or the other pair would always be there first.
-   */
-  #otherPairBusy(client: Client, stripes: readonly number[]): boolean {
-    const last = this.#core.lastPair
-    if (last === null) return false
-    const me = client.pair.id
-    for (const stripe of stripes) {
-      const id = last[stripe] as number
-      const other = id === 0 || id === me ? undefined : this.#service.pair(id)
-      if (other === undefined || (other.source.inFlight === 0 && other.target.inFlight === 0)) continue
-      this.#takeOver(client, stripes)
-      return true
-    }
-    for (const stripe of stripes) last[stripe] = me
-    return false
-  }
-
-  #takeOver(client: Client, stripes: readonly number[]): void {
-    const { board, lastPair } = this.#core
-    for (const stripe of stripes) (lastPair as Uint8Array)[stripe] = client.pair.id
-    const ticket = board.hold(stripes)
-    ticket.parked.push(client)
-    this.#service.whenAnswered('source', () => this.#service.whenAnswered('target', () => board.finish(ticket)))
   }
 }

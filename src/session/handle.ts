@@ -85,7 +85,7 @@ function carry(session: ClientSession, spec: CommandSpec, args: ArgView, frame: 
     const { core, writes } = session.shared
     const alone =
       core.traffic.mirrored && !core.accepts(core.authorityLane(session.pair)) && core.followerLane(session.pair) !== null
-    if (alone && writes.suitsEitherSide(session.pair, spec, args, frame, session.db))
+    if (alone && writes.carrier.suitsEitherSide(session.pair, spec, args, frame, session.db))
       return writes.write(session, spec, args, frame)
   }
   return withAuthority(session, () => session.shared.writes.write(session, spec, args, frame))

@@ -104,7 +104,7 @@ const authorityName = ({ shared: { core, lanes } }: ClientSession): ServerName =
 
 function watch(session: ClientSession, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
   // Where the follower has a key's truth, the authority would be watching the wrong value.
-  if (session.shared.writes.awaitsTruth(session, keysOf(spec, args, session.db) ?? [])) return 'parked'
+  if (session.shared.writes.admission.awaitsTruth(session, keysOf(spec, args, session.db) ?? [])) return 'parked'
   const bytes = copyOf(frame)
   session.watch ??= new Watch(session)
   for (const own of framesIn(bytes, 0, bytes.length)) session.watch.add(bytes, keysOf(spec, own, session.db) ?? [])
@@ -136,11 +136,11 @@ function run(session: ClientSession, open: Transaction): Sent {
   }
   const { mirrored, follower } = core.traffic
   // Reads go where the transaction goes: the authority must not be asked for what only the follower knows.
-  if (core.journal.from[follower] > 0 && writes.awaitsTruth(session, keysIn(open.commands))) return 'parked'
+  if (core.journal.from[follower] > 0 && writes.admission.awaitsTruth(session, keysIn(open.commands))) return 'parked'
   const sent = open.commands.filter(({ local }) => !local)
   if (mirrored && sent.some((command) => !knowsForm(session, command))) return 'parked'
   const shape = open.shapes ? (elements: readonly Buffer[]) => shaped(session, open.commands, elements) : null
-  const whole = makeBlock(writes, session.pair, sent, mirrored ? lanes.lane(follower).server : null, shape)
+  const whole = makeBlock(writes.carrier, session.pair, sent, mirrored ? lanes.lane(follower).server : null, shape)
   const block = session.pair.companions === 'refused' ? withoutCompanions(whole) : whole
   if (watch === null) {
     const outcome = transactions.execute(session, block)
@@ -164,7 +164,7 @@ function knowsForm(session: ClientSession, { spec, bytes, db }: Queued): boolean
   if (otherFormOf(spec.name) === null) return true
   const frame: Frame = { buf: bytes, start: 0, end: bytes.length, pieces: null }
   for (const args of framesIn(bytes, 0, bytes.length))
-    return session.shared.writes.knowsForm(session, spec, frame, keysOf(spec, args, db) ?? [])
+    return session.shared.writes.admission.knowsForm(session, spec, frame, keysOf(spec, args, db) ?? [])
   return true
 }
 

@@ -30,7 +30,7 @@ function told(...pairs: readonly (readonly [string, string])[]): Told {
     if (args === undefined) throw new Error('no frame')
     return { spec: specOf(args), bytes, db: 0 }
   })
-  const { commands } = makeBlock(writes, client.pair, queued, server, null)
+  const { commands } = makeBlock(writes.carrier, client.pair, queued, server, null)
   const replies = pairs.map(([, reply]) => ({ own: Buffer.from(`${reply}\r\n`), companion: null }))
   const { steps, doubted, doubtAll } = followerPart(commands, replies, { authority: server, follower: server })
   const words = (frame: Buffer): string =>

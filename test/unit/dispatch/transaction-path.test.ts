@@ -29,7 +29,7 @@ function blockOf(...lines: string[]): Block {
     if (args === undefined) throw new Error('no frame')
     return { spec: specOf(args), bytes, db: 0 }
   })
-  return makeBlock(writes, sides.client.pair, queued, server, null)
+  return makeBlock(writes.carrier, sides.client.pair, queued, server, null)
 }
 
 const factsOfCall = (): boolean => {

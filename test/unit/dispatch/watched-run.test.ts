@@ -43,7 +43,7 @@ async function setup(
   if (args === undefined) throw new Error('no frame')
   const queued = { spec: specOf(args), bytes, db: 0 }
   const writes = new WritePath(sides.core, lanes, new ScriptPath(sides.core, lanes, []))
-  const block = makeBlock(writes, sides.client.pair, [queued], server, null)
+  const block = makeBlock(writes.carrier, sides.client.pair, [queued], server, null)
   return { sides, lanes, lane, block, commands: (await fake.connection(1)).commands }
 }
 
