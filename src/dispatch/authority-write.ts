@@ -30,10 +30,7 @@ export class AuthorityWrite extends ReplySlot implements Waiter {
       this.#client.pressed(lane)
       return
     }
-    const tookUs = (this.#core.turn.nowMs - this.#sentMs) * 1000
-    this.#core.counters.sides[this.#side][lane.errors > 0 ? 'error' : 'ok']++
-    this.#core.latencies[this.#side].record(tookUs)
-    this.#core.latencies.client.record(tookUs)
+    this.#core.latencies.client.record(this.#core.answered(lane, this.#sentMs))
     if (lane.errors === 0) this.#doubtAll()
   }
 

@@ -109,11 +109,7 @@ export class BlockWrite extends ReplySlot implements Waiter {
   take(lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
     this.#pieces.push(chunk.subarray(from, to))
     if (!ended) return
-    const { counters, latencies, turn } = this.#core
-    const tookUs = (turn.nowMs - this.#sentMs) * 1000
-    counters.sides[lane.side][lane.errors > 0 ? 'error' : 'ok']++
-    latencies[lane.side].record(tookUs)
-    latencies.client.record(tookUs)
+    this.#core.latencies.client.record(this.#core.answered(lane, this.#sentMs))
     const reply = Buffer.concat(this.#pieces)
     if (!this.#sentAgain(lane as Lane, reply)) this.#answered(reply)
   }

@@ -6,6 +6,7 @@ import type { Latencies } from '../observe/histograms.ts'
 import type { Side } from '../routing/modes.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { Turn } from '../upstream/turn.ts'
+import type { ReplyLane } from '../upstream/waiter.ts'
 import type { DbKey } from './command-keys.ts'
 import type { FlipListener } from './flip-listener.ts'
 import { FormCheck } from './form-check.ts'
@@ -117,6 +118,14 @@ export class Core {
     this.notes.changedAll(reason)
     this.journal.resync(reason)
     this.traffic.cover(0)
+  }
+
+  /** Counts what a side has answered as one; `sentMs`: turn clock. Returns how long it took, µs. */
+  answered({ side, errors }: ReplyLane, sentMs: number): number {
+    const tookUs = (this.turn.nowMs - sentMs) * 1000
+    this.counters.sides[side][errors > 0 ? 'error' : 'ok']++
+    this.latencies[side].record(tookUs)
+    return tookUs
   }
 
   accepts(lane: Lane): boolean {

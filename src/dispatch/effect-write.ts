@@ -66,11 +66,7 @@ export class EffectWrite extends ReplySlot implements Waiter {
       this.#client.pressed(lane)
       return
     }
-    const { counters, latencies, turn } = this.#core
-    const tookUs = (turn.nowMs - this.#sentMs) * 1000
-    counters.sides[lane.side][lane.errors > 0 ? 'error' : 'ok']++
-    latencies[lane.side].record(tookUs)
-    latencies.client.record(tookUs)
+    this.#core.latencies.client.record(this.#core.answered(lane, this.#sentMs))
     this.#reply = decodeReply(Buffer.concat(this.#pieces)).value
     this.#pieces = []
     if (this.companion === null) this.#told(undefined)

@@ -49,11 +49,8 @@ export class MeantWrite extends ReplySlot implements Waiter {
       if (answering) this.#client.pressed(lane)
       return
     }
-    const { counters, latencies, turn } = this.#core
-    const tookUs = (turn.nowMs - this.#sentMs) * 1000
-    counters.sides[lane.side][lane.errors > 0 ? 'error' : 'ok']++
-    latencies[lane.side].record(tookUs)
-    if (answering) latencies.client.record(tookUs)
+    const tookUs = this.#core.answered(lane, this.#sentMs)
+    if (answering) this.#core.latencies.client.record(tookUs)
     const reply = Buffer.concat(this.#pieces[lane.side])
     if (this.#first === null) this.#first = reply
     else if (!sameReply(this.#spec, this.#first, reply)) this.#disagreed()

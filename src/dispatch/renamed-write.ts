@@ -66,15 +66,12 @@ export class RenamedWrite extends ReplySlot implements Waiter {
     const answering = lane.side === this.#authority
     if (answering) this.#pieces.push(chunk.subarray(from, to))
     if (!ended) return
-    const { counters, latencies, turn } = this.#core
-    const tookUs = (turn.nowMs - this.#sentMs) * 1000
-    counters.sides[lane.side][lane.errors > 0 ? 'error' : 'ok']++
-    latencies[lane.side].record(tookUs)
+    const tookUs = this.#core.answered(lane, this.#sentMs)
     // Before it is sent again: what the two sides made of it is not alike then.
     if (this.#sum === null) this.#sum = lane.sum
     else if (this.#sum !== lane.sum) this.#disagreed()
     if (!answering) return
-    latencies.client.record(tookUs)
+    this.#core.latencies.client.record(tookUs)
     this.#answered(lane as Lane, Buffer.concat(this.#pieces))
   }
 

@@ -92,11 +92,7 @@ export class ScriptWrite extends ReplySlot implements Waiter {
   }
 
   #ended(lane: ReplyLane, ran: boolean): void {
-    const { counters, latencies, turn } = this.#core
-    const tookUs = (turn.nowMs - this.#sentMs) * 1000
-    counters.sides[lane.side][lane.errors > 0 ? 'error' : 'ok']++
-    latencies[lane.side].record(tookUs)
-    latencies.client.record(tookUs)
+    this.#core.latencies.client.record(this.#core.answered(lane, this.#sentMs))
     if (ran && lane.errors === 0) this.#errand.known(true)
     // A script that fails keeps what it wrote until then.
     if (ran && this.#errand.unknownKeys !== null) this.#core.doubtAll(this.#errand.unknownKeys)

@@ -59,9 +59,7 @@ export abstract class SidedRead extends ReplySlot implements Waiter {
     answer.bytes += to - from
     this.received(lane, chunk.subarray(from, to), ended)
     if (!ended) return
-    const { counters, latencies, turn } = this.core
-    counters.sides[lane.side][lane.errors > 0 ? 'error' : 'ok']++
-    latencies[lane.side].record((turn.nowMs - answer.sentMs) * 1000)
+    this.core.answered(lane, answer.sentMs)
     answer.state = 'answered'
     answer.sum = lane.sum
     this.answered(lane.side)
