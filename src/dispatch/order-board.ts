@@ -207,31 +207,34 @@ export class OrderBoard {
 
   /** From here on a write of this stripe leaves the hot path. */
   beginNotes(stripe: number): void {
-    this.#noted.set(stripe, (this.#noted.get(stripe) ?? 0) + 1)
-    this.flags[stripe] = (this.flags[stripe] as number) | Stripe.noted
+    this.#raise(this.#noted, Stripe.noted, stripe)
   }
 
   endNotes(stripe: number): void {
-    const left = (this.#noted.get(stripe) ?? 0) - 1
-    if (left > 0) this.#noted.set(stripe, left)
-    else {
-      this.#noted.delete(stripe)
-      this.flags[stripe] = (this.flags[stripe] as number) & ~Stripe.noted
-    }
+    this.#lower(this.#noted, Stripe.noted, stripe)
   }
 
   markDirty(stripe: number): void {
-    this.#dirty.set(stripe, (this.#dirty.get(stripe) ?? 0) + 1)
-    this.flags[stripe] = (this.flags[stripe] as number) | Stripe.dirty
+    this.#raise(this.#dirty, Stripe.dirty, stripe)
   }
 
   clearDirty(stripe: number): void {
-    const left = (this.#dirty.get(stripe) ?? 0) - 1
+    this.#lower(this.#dirty, Stripe.dirty, stripe)
+  }
+
+  /** Several keys may share a stripe: its flag stands as long as any of them wants it. */
+  #raise(counts: Map<number, number>, flag: number, stripe: number): void {
+    counts.set(stripe, (counts.get(stripe) ?? 0) + 1)
+    this.flags[stripe] = (this.flags[stripe] as number) | flag
+  }
+
+  #lower(counts: Map<number, number>, flag: number, stripe: number): void {
+    const left = (counts.get(stripe) ?? 0) - 1
     if (left > 0) {
-      this.#dirty.set(stripe, left)
+      counts.set(stripe, left)
       return
     }
-    this.#dirty.delete(stripe)
-    this.flags[stripe] = (this.flags[stripe] as number) & ~Stripe.dirty
+    counts.delete(stripe)
+    this.flags[stripe] = (this.flags[stripe] as number) & ~flag
   }
 }
