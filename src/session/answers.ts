@@ -3,6 +3,7 @@ import { isAllowable } from '../commands/allowances.ts'
 import { type ArgView, argBytes } from '../commands/arg-view.ts'
 import { arityOk, type CommandSpec, Kind } from '../commands/spec.ts'
 import type { Sent } from '../dispatch/frame.ts'
+import { ReplySlot } from '../dispatch/reply-queue.ts'
 import { wireError } from '../errors.ts'
 import { encodeError } from '../resp/encode.ts'
 import type { ClientSession } from './client-session.ts'
@@ -51,6 +52,17 @@ export function refusalOutside({ shared }: ClientSession, { name }: CommandSpec,
 export function answer(session: ClientSession, bytes: Buffer): Sent {
   session.replies.answer(bytes)
   return 'sent'
+}
+
+/** Nothing behind the command is looked at until the reply is given; once. */
+export function answerLater(session: ClientSession): (bytes: Buffer) => void {
+  const slot = new ReplySlot()
+  session.replies.push(slot)
+  session.holdBack()
+  return (bytes) => {
+    session.replies.deliver(slot, bytes, 0, bytes.length, true)
+    session.goOn()
+  }
 }
 
 /** Why this command is not carried, in words for its user; null where it is. */

@@ -4,9 +4,9 @@
  */
 import type { Sent } from '../dispatch/frame.ts'
 import { exchange } from '../dispatch/key-transfer.ts'
-import { ReplySlot } from '../dispatch/reply-queue.ts'
 import { wireError } from '../errors.ts'
 import { encodeCommand } from '../resp/encode.ts'
+import { answerLater } from './answers.ts'
 import type { ClientSession } from './client-session.ts'
 
 /** Errors of the probe that are the answer to the client's own command; any other one says that it was let through. */
@@ -15,13 +15,7 @@ const refusals = /^-(NOPERM|NOAUTH|ERR No such user) /
 /** `go` runs once the server has said yes; its bytes are the reply. Nothing behind the command is looked at before. */
 export function withPermission(session: ClientSession, name: string, probe: readonly string[], go: () => Buffer): Sent {
   const { core } = session.shared
-  const slot = new ReplySlot()
-  session.replies.push(slot)
-  session.holdBack()
-  const reply = (bytes: Buffer): void => {
-    session.replies.deliver(slot, bytes, 0, bytes.length, true)
-    session.goOn()
-  }
+  const reply = answerLater(session)
   const frame = encodeCommand(probe)
   exchange(core.authorityLane(session.pair), session.context, 1, (lane) => lane.write(frame, 0, frame.length)).then(
     (bytes) => reply(refusalIn(bytes, name) ?? answerOf(name, go)),

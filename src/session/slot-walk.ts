@@ -6,13 +6,12 @@
 import { type ArgView, argInteger, argIs } from '../commands/arg-view.ts'
 import type { Sent } from '../dispatch/frame.ts'
 import { exchange } from '../dispatch/key-transfer.ts'
-import { ReplySlot } from '../dispatch/reply-queue.ts'
 import { wireError } from '../errors.ts'
 import { decodeReply, isReplyError } from '../resp/decode.ts'
 import { encodeArray, encodeBulk, encodeCommand, encodeError, encodeInteger, encodeMap, replies } from '../resp/encode.ts'
 import { slotCount, slotOf } from '../routing/slot.ts'
 import { contextOf } from '../upstream/lane.ts'
-import { answer } from './answers.ts'
+import { answer, answerLater } from './answers.ts'
 import type { ClientSession } from './client-session.ts'
 
 const pageKeys = 1_000
@@ -124,13 +123,7 @@ function orderOf(args: ArgView): Choice | string {
 
 /** Nothing behind the command is looked at before its reply: a client has one walk at a time. */
 function walk(session: ClientSession, visit: Visit, reply: () => Buffer): Sent {
-  const slot = new ReplySlot()
-  session.replies.push(slot)
-  session.holdBack()
-  const deliver = (bytes: Buffer): void => {
-    session.replies.deliver(slot, bytes, 0, bytes.length, true)
-    session.goOn()
-  }
+  const deliver = answerLater(session)
   visitKeys(session, visit).then(
     (refusal) => deliver(refusal ?? reply()),
     (error: Error) => deliver(wireError('authority-unavailable', error.message)),
