@@ -12,7 +12,7 @@ import { askEnds, hashes, withEnds } from '../typed/hashes.ts'
 import { ask } from '../typed/passage.ts'
 import { sets } from '../typed/sets.ts'
 import { nextCursor, type Shape, writeFlat } from '../typed/shape.ts'
-import { sortedSets } from '../typed/sorted-sets.ts'
+import { scoreFirst, sortedSets } from '../typed/sorted-sets.ts'
 import { Staged } from '../typed/staging.ts'
 import type { TypedValue } from '../typed/typed-value.ts'
 import { type Errand, type Moving, mustBeSound, Spoiled, Unread } from './moving.ts'
@@ -34,15 +34,6 @@ interface Kind {
 }
 
 const asIs = (flat: Buffer[]): Buffer[] => flat
-
-function scoreFirst(flat: Buffer[]): Buffer[] {
-  for (let i = 0; i + 1 < flat.length; i += 2) {
-    const member = flat[i] as Buffer
-    flat[i] = flat[i + 1] as Buffer
-    flat[i + 1] = member
-  }
-  return flat
-}
 
 function mustNotFail(replies: ReplyCursor): void {
   const error = replies.error()

@@ -7,9 +7,8 @@ import { nextRank, type Shape, writeFlat } from './shape.ts'
 
 const zadd = Buffer.from('ZADD')
 
-/** The server gives the member first, and wants the score first. */
-function scored(reply: ReplyCursor): Buffer[] {
-  const flat = reply.bulks()
+/** In place: the server gives the member first, and wants the score first. */
+export function scoreFirst(flat: Buffer[]): Buffer[] {
   for (let i = 0; i + 1 < flat.length; i += 2) {
     const member = flat[i] as Buffer
     flat[i] = flat[i + 1] as Buffer
@@ -17,6 +16,8 @@ function scored(reply: ReplyCursor): Buffer[] {
   }
   return flat
 }
+
+const scored = (reply: ReplyCursor): Buffer[] => scoreFirst(reply.bulks())
 
 export const sortedSets: Shape = {
   type: 'zset',
