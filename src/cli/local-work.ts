@@ -1,6 +1,7 @@
 /** What the command line does itself instead of asking a running Ferry. The entry point supplies it, each part loaded only when used. */
 import type { Config } from '../config/schema.ts'
 import type { VerifyReport } from '../control/schemas.ts'
+import type { DemoOptions } from '../demo/main.ts'
 import type { CopyView } from '../mover/copy-view.ts'
 import type { LiveOptions } from '../mover/live-copy.ts'
 import type { AccessKind } from '../routing/access-kind.ts'
@@ -50,13 +51,6 @@ export interface DirectVerifyOptions {
   /** Many times per second. */
   readonly onProgress: ((report: VerifyReport) => void) | undefined
   readonly databases: string
-}
-
-export interface DemoOptions {
-  readonly json: boolean
-  readonly keys?: number
-  readonly seconds?: number
-  readonly breakHold?: boolean
 }
 
 export interface RunningFerry {
