@@ -12,12 +12,14 @@ import { failureClassOf, stopsAll } from '../routing/copy-failure.ts'
 import { otherSide, type Side, sides } from '../routing/modes.ts'
 import { slotCount, slotOf } from '../routing/slot.ts'
 import type { Checkpoint, Store } from '../state/store.ts'
+import { Allowance } from './allowance.ts'
+import { BatchesUnderWay } from './batches-under-way.ts'
 import { Brake } from './brake.ts'
 import type { Copier, CopyOutcome } from './copier.ts'
 import { databasesToScan, databasesUnfit, misfitsOf } from './database-fit.ts'
 import { FunctionCopy } from './functions.ts'
 import { nothingIsOver } from './key-census.ts'
-import { Pace } from './pace.ts'
+import { type OpenPage, OpenPages } from './open-pages.ts'
 import { OtherServer, PassServers } from './pass-servers.ts'
 import { type MoverLimits, type MoverState, type ProgressSnapshot, Rate } from './progress.ts'
 import { keyCounts, missingKeys, type Page, scanPage } from './scan.ts'
@@ -38,8 +40,6 @@ const checkpointName = 'mover'
 const reconnectWaitMs = 100
 /** Consecutive failures to reach a server before the job says so and stops. */
 const failuresMax = 300
-/** How often it is looked whether a standstill is over. */
-const standstillPollMs = 20
 
 export class MoverJob {
   readonly functions: FunctionCopy
@@ -47,7 +47,7 @@ export class MoverJob {
   readonly brake: Brake
   /** Shared with the healing, which finds out when it is over. */
   readonly standstill: Standstill
-  limits: MoverLimits
+  readonly limits: MoverLimits
   state: MoverState = 'idle'
   range: SlotRange = { from: 0, below: slotCount }
   readonly #core: Core
@@ -55,21 +55,17 @@ export class MoverJob {
   readonly #servers: PassServers
   readonly #copier: Copier
   readonly #store: Store
-  readonly #pace: Pace
-  readonly #bytePace: Pace
+  readonly #allowance: Allowance
+  readonly #batches = new BatchesUnderWay()
+  readonly #pages = new OpenPages()
   #pass: Pass | null = null
   #total = 0
   #counts = { scanned: 0, copied: 0, deleted: 0, retried: 0, failed: 0, bytes: 0 }
   #rates = { keys: new Rate(), bytes: new Rate() }
   #startedAt: string | null = null
-  #throttle: string | null = null
   #lastError: string | null = null
   #run = 0
-  #inFlight = 0
-  #freed: (() => void)[] = []
   #resumed: (() => void)[] = []
-  /** Pages not finished, oldest first: the checkpoint is where the oldest began. */
-  #open: { db: number; cursor: string; left: number }[] = []
   #failures = 0
 
   constructor(core: Core, lanes: Lanes, copier: Copier, store: Store, limits: MoverLimits) {
@@ -81,9 +77,8 @@ export class MoverJob {
     this.functions = new FunctionCopy(core, lanes)
     this.standstill = new Standstill(core.events)
     this.limits = { ...limits }
-    this.#pace = new Pace(limits.keysPerSecondMax, performance.now())
-    this.#bytePace = new Pace(limits.bytesPerSecondMax, performance.now())
     this.brake = new Brake(core, lanes, this)
+    this.#allowance = new Allowance(this.limits, this.brake, this.standstill)
   }
 
   get copying(): boolean {
@@ -91,13 +86,12 @@ export class MoverJob {
   }
 
   get batchesUnderWay(): number {
-    return this.#inFlight
+    return this.#batches.count
   }
 
   setLimits(patch: Partial<MoverLimits>): void {
     Object.assign(this.limits, patch)
-    this.#pace.set(this.limits.keysPerSecondMax)
-    this.#bytePace.set(this.limits.bytesPerSecondMax)
+    this.#allowance.limitsChanged()
   }
 
   /** Begins a copy of the range, or goes on with the one whose checkpoint fits. Resolves true when it is through, false when stopped or failed. */
@@ -110,7 +104,7 @@ export class MoverJob {
     this.brake.begin()
     this.#lastError = null
     this.#failures = 0
-    this.#open = []
+    this.#pages.clear()
     this.#startedAt = new Date().toISOString()
     this.#rates = { keys: new Rate(), bytes: new Rate() }
     this.#counts = { scanned: fits ? stored.keysScanned : 0, copied: 0, deleted: 0, retried: 0, failed: 0, bytes: 0 }
@@ -192,7 +186,7 @@ export class MoverJob {
       bytesPerSecond: this.state === 'running' ? this.#rates.bytes.perSecond() : 0,
       etaSeconds: keysPerSecond > 0 ? left / keysPerSecond : null,
       startedAt: this.#startedAt,
-      throttle: this.#throttleText(),
+      throttle: this.#allowance.text,
       speedPercent: this.brake.speedPercent,
       lastError: this.#lastError,
       account: this.#core.journal.ledger.counts(),
@@ -243,17 +237,17 @@ export class MoverJob {
       } catch (error) {
         if (!(error instanceof OtherServer)) throw error
         events.record('mover', 'the mover begins its pass anew', { reason: error.message, data: { pass } })
-        while (this.#inFlight > 0) await this.#slot(0)
-        this.#open = []
+        await this.#batches.untilAtMost(0)
+        this.#pages.clear()
         this.#store.clearCheckpoint(checkpointName)
         if (pass !== 'copy') continue
         this.#core.journal.countFrom(null)
         this.#copier.rules?.begin(null)
       }
     }
-    while (this.#inFlight > 0) await this.#slot(0)
+    await this.#batches.untilAtMost(0)
     // A cursor of this pass means nothing to the next.
-    if (this.#alive(run)) this.#open = []
+    if (this.#alive(run)) this.#pages.clear()
   }
 
   async #scanAll(pass: Pass, run: number, scanned: Side, from: { db: number; cursor: string } | null): Promise<void> {
@@ -325,22 +319,20 @@ export class MoverJob {
       pass === 'copy' ? inRange : await this.#patiently(run, () => missingKeys(this.#lanes.lane(authority), db, inRange))
     if (keys === null || keys.length === 0) return
     // One batch that has to wait must not leave the checkpoint far behind.
-    while (this.#alive(run) && this.#open.length > this.limits.batchesInFlight) await this.#slotFreed()
+    while (this.#alive(run) && this.#pages.count > this.limits.batchesInFlight) await this.#batches.untilOneEnds()
     if (!this.#alive(run)) return
-    const open = { db, cursor, left: 1 }
-    this.#open.push(open)
+    const open = this.#pages.begin(db, cursor)
     for (let at = 0; at < keys.length; ) {
       const batch = keys.slice(at, at + this.#batchKeys())
       at += batch.length
-      await this.#slot(this.brake.shape.batchesInFlight - 1)
+      await this.#batches.untilAtMost(this.brake.shape.batchesInFlight - 1)
       await this.#wait(run, batch.length)
       if (!this.#alive(run)) return
       open.left++
-      this.#inFlight++
+      this.#batches.begin()
       void this.#copy(pass, run, db, batch, authority).then(() => {
         this.#finished(run, open)
-        this.#inFlight--
-        for (const go of this.#freed.splice(0)) go()
+        this.#batches.end()
       })
     }
     this.#finished(run, open)
@@ -351,7 +343,7 @@ export class MoverJob {
     const outcome = await this.#copier.copy(db, keys, from)
     const endedMs = performance.now()
     this.brake.copied(endedMs - beganMs, endedMs)
-    this.#bytePace.spend(outcome.bytes)
+    this.#allowance.spend(outcome.bytes)
     const counts = this.#counts
     const { journal, counters } = this.#core
     counts.copied += outcome.copied
@@ -403,47 +395,15 @@ export class MoverJob {
     return Math.max(1, Math.min(batchKeys, Math.floor(batchBytes / (bytes / copied + 1))))
   }
 
-  /** Resolves once at most `most` batches are under way. */
-  async #slot(most: number): Promise<void> {
-    // A stopped run may still wait here beside the new one.
-    while (this.#inFlight > most) await this.#slotFreed()
-  }
-
-  #slotFreed(): Promise<void> {
-    return new Promise((resolve) => this.#freed.push(resolve))
-  }
-
   /** Until nothing stands against another batch; also for whoever was stopped meanwhile. */
   async #wait(run: number, keys: number): Promise<void> {
     for (;;) {
       await this.#mayGoOn()
       if (!this.#alive(run)) return
-      const waitMs = this.#waitMs(keys, performance.now())
+      const waitMs = this.#allowance.waitMs(keys, performance.now())
       if (waitMs === 0) return
       await delay(Math.min(waitMs, 200))
     }
-  }
-
-  /** The rate of keys comes last: it counts them as copied once it lets them pass. */
-  #waitMs(keys: number, nowMs: number): number {
-    this.#throttle = null
-    if (this.standstill.reason !== null) return standstillPollMs
-    const restMs = this.brake.waitMs(nowMs)
-    if (restMs > 0) return restMs
-    const { keysPerSecondMax, bytesPerSecondMax } = this.limits
-    const bytesMs = this.#bytePace.waitMs(0, nowMs)
-    if (bytesMs > 0) {
-      this.#throttle = `limited to ${bytesPerSecondMax} bytes/s`
-      return bytesMs
-    }
-    const keysMs = this.#pace.waitMs(keys, nowMs)
-    if (keysMs > 0) this.#throttle = `limited to ${keysPerSecondMax} keys/s`
-    return keysMs
-  }
-
-  #throttleText(): string | null {
-    const reasons = [this.standstill.reason, this.brake.text, this.#throttle].filter((text) => text !== null)
-    return reasons.length === 0 ? null : reasons.join('; ')
   }
 
   async #mayGoOn(): Promise<void> {
@@ -467,18 +427,16 @@ export class MoverJob {
     }
   }
 
-  #finished(run: number, open: { left: number }): void {
+  #finished(run: number, open: OpenPage): void {
     open.left--
     // What a stopped run still had under way says nothing of the checkpoint: it may have been given up.
     if (!this.#alive(run)) return
-    const oldest = this.#open[0]
-    while (this.#open.length > 1 && this.#open[0]?.left === 0) this.#open.shift()
-    if (this.#open[0] !== oldest) this.#checkpoint()
+    if (this.#pages.advance()) this.#checkpoint()
   }
 
   /** Whenever a page is through: after a crash no more than those that were under way are copied twice. */
   #checkpoint(): void {
-    const oldest = this.#pass === 'clear' ? undefined : this.#open[0]
+    const oldest = this.#pass === 'clear' ? undefined : this.#pages.oldest
     const servers = this.#servers.named()
     if (oldest === undefined) return
     // What was left of the pages before is in the journal: it has to be there before they are passed over.
