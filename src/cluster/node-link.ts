@@ -85,7 +85,7 @@ export class NodeLink {
     lane.prepare(part.context)
     if (part.prefix !== null) lane.send(part.prefix, 0, part.prefix.length, unheard, 1)
     if (part.asking) lane.send(asking, 0, asking.length, unheard, 1)
-    lane.send(part.buf, part.start, part.end, part, part.count)
+    part.put(lane)
     if (part.suffix !== null) lane.send(part.suffix, 0, part.suffix.length, unheard, 1)
   }
 

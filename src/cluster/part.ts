@@ -42,6 +42,7 @@ export interface SentTo {
 export type Refusal = Redirection | 'again' | 'replica'
 
 const anyLimits = { bulkBytes: 2 ** 31 - 1, argumentsMax: 2 ** 31 - 1, inlineBytes: 0 }
+const minus = 45
 const tryAgain = Buffer.from('-TRYAGAIN')
 const readOnly = Buffer.from('-READONLY')
 
@@ -125,6 +126,11 @@ export class Part extends Place implements Waiter {
     for (let i = missing; i > 0; i--) this.#owner.deliver(this, marker, i === 1)
   }
 
+  /** Sends it; its replies come to `take`. */
+  put(lane: Lane): void {
+    lane.send(this.buf, this.start, this.end, this, this.count)
+  }
+
   /** Answers for all of it without any server. */
   fail(error: Buffer): void {
     this.at = null
@@ -146,10 +152,15 @@ export class Part extends Place implements Waiter {
     if (!ended) return
     const all = this.#pieces.length === 1 ? (this.#pieces[0] as Buffer) : Buffer.concat(this.#pieces)
     this.#pieces = []
-    const to = lane.errors > 0 ? firstRefusal(all) : null
+    const to = lane.errors > 0 && this.#isQueued(all) ? firstRefusal(all) : null
     if (to !== null && this.#owner.redirected(this, to)) return
     this.at = null
     this.#owner.deliver(this, to !== null && this.guard !== null ? this.guard.instead : all, true)
+  }
+
+  /** Of a block whose MULTI was refused, each command has run by itself, and what it says may be a script's. */
+  #isQueued(replies: Buffer): boolean {
+    return this.count === 1 || replies[0] !== minus
   }
 
   /** Reply by reply: an error among them may be a redirection, which nobody but the wire shall see. */
@@ -210,8 +221,9 @@ export class Part extends Place implements Waiter {
 
 const noBytes = Buffer.alloc(0)
 
-/** Null for an error of any other kind. */
-function refusal(error: Buffer): Refusal | null {
+/** Null for an error of any other kind, and for what is no error. */
+export function refusal(error: Buffer): Refusal | null {
+  if (error[0] !== minus) return null
   const second = error[1]
   if (second !== 77 && second !== 65 && second !== 84 && second !== 82) return null
   if (startsWith(error, tryAgain)) return 'again'

@@ -16,6 +16,8 @@ import { Sender } from './sender.ts'
 const crossSlot = encodeError("CROSSSLOT Keys in request don't hash to the same slot")
 const execAbort = encodeError('EXECABORT Transaction discarded because of previous errors.')
 const anyLimits = { bulkBytes: 2 ** 31 - 1, argumentsMax: 2 ** 31 - 1, inlineBytes: 0 }
+/** They run what a client wrote, which may answer anything. */
+const scripts = ['eval', 'evalsha', 'eval_ro', 'evalsha_ro', 'fcall', 'fcall_ro']
 const unwatch = encodeCommand(['UNWATCH'])
 
 export class RequestRouter {
@@ -42,6 +44,7 @@ export class RequestRouter {
       ['multi', (_, frame) => (this.#block = [Buffer.from(frame)])],
       ['watch', (args, frame, spec) => this.#watch(args, frame, spec)],
       ['unwatch', (_, frame) => this.#unwatch(frame)],
+      ...scripts.map((name): [string, Handler] => [name, (args, frame, spec) => this.#script(args, frame, spec)]),
     ])
   }
 
@@ -127,6 +130,12 @@ export class RequestRouter {
     })
     const places = shares.map(([, positions]) => positions.map((at) => (at - spec.firstKey) / step))
     this.#sender.toEach(frames, spec.name === 'mget' ? interleaved(places) : mergeOf(spec.name))
+  }
+
+  #script(args: ArgView, frame: Buffer, spec: CommandSpec): void {
+    const route = routeOf(spec, args)
+    if (route === Route.crossing) this.#wire.answer(crossSlot)
+    else this.#sender.script(route, frame, this.#watched !== null)
   }
 
   #inBlock(block: Buffer[], spec: CommandSpec, frame: Buffer): void {

@@ -5,6 +5,7 @@ import { freshContext } from '../upstream/lane.ts'
 import type { Carrier } from './carrier.ts'
 import { Merged } from './merged.ts'
 import { Part, type PartOwner } from './part.ts'
+import { ScriptPart } from './script-part.ts'
 
 /** What one server gets of a command. */
 export interface Share {
@@ -41,6 +42,15 @@ export class Sender {
 
   toHome(frame: Buffer): void {
     const part = this.part(Route.home, { buf: frame, start: 0, end: frame.length, count: 1 })
+    this.#wire.place(part)
+    this.#wire.dispatch(part)
+  }
+
+  /** `alone`: keys are watched. */
+  script(slot: number, frame: Buffer, alone: boolean): void {
+    const part = new ScriptPart(this.#wire, this.#wire.nextOrder(), slot, frame, this.context, alone)
+    part.prefix = this.prefix
+    this.prefix = null
     this.#wire.place(part)
     this.#wire.dispatch(part)
   }
