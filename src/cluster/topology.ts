@@ -57,6 +57,8 @@ export class Topology {
   #fences = 0
   #lost = 0
   #timer: NodeJS.Timeout | null = null
+  /** When it goes off; clock of `performance.now`. */
+  #dueMs = 0
   #reading: Promise<void> | null = null
   #stopped = false
 
@@ -70,7 +72,7 @@ export class Topology {
 
   stop(): void {
     this.#stopped = true
-    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#unset()
     for (const client of this.#clients.values()) client.disconnect()
     this.#clients.clear()
   }
@@ -97,6 +99,7 @@ export class Topology {
 
   /** Reads the map; everybody who asks meanwhile gets the same one. */
   refresh(): Promise<void> {
+    this.#unset()
     this.#reading ??= this.#read().finally(() => {
       this.#reading = null
       this.#again(this.map === null || this.#lost > 0 ? refreshSoonMs : refreshEveryMs)
@@ -210,10 +213,19 @@ export class Topology {
     if (this.#isReady) for (const ready of this.#waiting.splice(0)) ready()
   }
 
+  /** Whatever asks for it last: a stream of redirections does not put it off. */
   #again(inMs: number): void {
     if (this.#stopped || this.#reading !== null) return
-    if (this.#timer !== null) clearTimeout(this.#timer)
+    const dueMs = performance.now() + inMs
+    if (this.#timer !== null && this.#dueMs <= dueMs) return
+    this.#unset()
+    this.#dueMs = dueMs
     this.#timer = setTimeout(() => void this.refresh(), inMs)
+  }
+
+  #unset(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
   }
 
   async #read(): Promise<void> {
