@@ -30,6 +30,8 @@ export interface Carrier extends PartOwner, MergeOwner {
   everyNode(): readonly SlotOwner[]
   /** A server that a redirection names, and that the map may not have yet. */
   linkAt(host: string, port: number): NodeLink
+  /** All servers are read, however much waits: each is to answer what it has, which is not more than is under way. */
+  readAll(): void
   /** Follows the map as it is now: servers that serve nothing any more are let go. */
   followMap(): void
 }

@@ -22,7 +22,7 @@ import { RequestRouter } from './request-router.ts'
 import { Rerouting } from './rerouting.ts'
 import type { Topology, TopologyListener } from './topology.ts'
 
-/** Replies that wait for an earlier one. Beyond that only the server that owes the first is read. */
+/** Replies that wait for an earlier one, or for the rest of their own. Beyond that only those servers are read that owe the first. */
 const heldBytesMax = 64 * 1024 * 1024
 /** Longer writes are kept as they are; shorter ones lie in a buffer that the writer uses again. */
 const copiedBytesMax = 65_536
@@ -61,6 +61,7 @@ export class ClusterWire implements Wire, Several, Carrier, Flushable, LaneOwner
   #opening: NodeJS.Timeout | null = null
   /** Written and not looked at yet. */
   readonly #inbox: Buffer[] = []
+  #inboxBytes = 0
   #scheduled = false
   #closed = false
   #paused = false
@@ -82,8 +83,7 @@ export class ClusterWire implements Wire, Several, Carrier, Flushable, LaneOwner
   }
 
   get writableLength(): number {
-    let bytes = this.#rerouting.heldBytes
-    for (const { length } of this.#inbox) bytes += length
+    let bytes = this.#rerouting.heldBytes + this.#inboxBytes
     for (const link of this.#links.values()) bytes += link.lane.bufferedBytes + link.waitingBytes
     return bytes
   }
@@ -101,6 +101,7 @@ export class ClusterWire implements Wire, Several, Carrier, Flushable, LaneOwner
   write(bytes: Buffer): void {
     if (this.#closed) return
     this.bytesWritten += bytes.length
+    this.#inboxBytes += bytes.length
     this.#inbox.push(bytes.length > copiedBytesMax ? bytes : Buffer.from(bytes))
     if (this.#connected) this.#schedule()
   }
@@ -108,6 +109,7 @@ export class ClusterWire implements Wire, Several, Carrier, Flushable, LaneOwner
   /** What was written is looked at when its writer is through: some answers come at once, and may make it write more. */
   flush(): void {
     this.#scheduled = false
+    this.#inboxBytes = 0
     for (const bytes of this.#inbox.splice(0)) if (!this.#closed) this.#read(bytes)
   }
 
@@ -170,7 +172,8 @@ export class ClusterWire implements Wire, Several, Carrier, Flushable, LaneOwner
   stalled(error: Error): boolean {
     let slowest: NodeLink | null = null
     for (const link of this.#links.values()) {
-      if (link.lane.inFlight > 0 && (slowest === null || link.lane.progressMs < slowest.lane.progressMs)) slowest = link
+      const isRead = this.#paused || !link.lane.paused
+      if (isRead && link.lane.inFlight > 0 && (slowest === null || link.lane.progressMs < slowest.lane.progressMs)) slowest = link
     }
     slowest?.lane.fail(error)
     return slowest !== null
@@ -187,7 +190,7 @@ export class ClusterWire implements Wire, Several, Carrier, Flushable, LaneOwner
   answer(bytes: Buffer): void {
     const place = new Place()
     this.#line.push(place)
-    this.#line.deliver(place, bytes, true)
+    this.#deliver(place, bytes, true)
   }
 
   dispatch(part: Part): void {
@@ -198,7 +201,7 @@ export class ClusterWire implements Wire, Several, Carrier, Flushable, LaneOwner
       return
     }
     if (part.guard !== null && !isGuarded(part.guard, link)) {
-      this.#line.deliver(part, part.guard.instead, true)
+      this.#deliver(part, part.guard.instead, true)
       part.guard.unwatch()
       return
     }
@@ -251,12 +254,16 @@ export class ClusterWire implements Wire, Several, Carrier, Flushable, LaneOwner
   }
 
   deliver(part: Part, bytes: Buffer, ended: boolean): void {
-    this.#line.deliver(part, bytes, ended)
-    this.#choke()
+    this.#deliver(part, bytes, ended)
+  }
+
+  keep(bytes: number): void {
+    this.#line.keep(bytes)
+    if (bytes > 0) this.#choke()
   }
 
   merged(place: Place, reply: Buffer): void {
-    this.#line.deliver(place, reply, true)
+    this.#deliver(place, reply, true)
   }
 
   redirected(part: Part, to: Refusal): boolean {
@@ -325,7 +332,7 @@ export class ClusterWire implements Wire, Several, Carrier, Flushable, LaneOwner
     // Never inside a reply: what is at the head of the line may be half out.
     const place = new Place()
     this.#line.interject(place)
-    this.#line.deliver(place, push, true)
+    this.#deliver(place, push, true)
   }
 
   #begin(): void {
@@ -362,15 +369,24 @@ export class ClusterWire implements Wire, Several, Carrier, Flushable, LaneOwner
     link.close()
   }
 
-  /** Beyond the limit only the server is read whose reply all others wait for. */
+  readAll(): void {
+    this.#choked = false
+    if (!this.#paused) for (const { lane } of this.#links.values()) if (lane.paused) lane.resume()
+  }
+
+  #deliver(place: Place, bytes: Buffer, ended: boolean): void {
+    this.#line.deliver(place, bytes, ended)
+    this.#choke()
+  }
+
+  /** Beyond the limit only those servers are read for whose replies all others wait. */
   #choke(): void {
-    const choked = this.#line.heldBytes > (this.#choked ? heldBytesMax / 2 : heldBytesMax)
-    if (this.#paused || (!choked && !this.#choked)) return
+    const { first, heldBytes } = this.#line
+    const choked = first !== null && heldBytes > (this.#choked ? heldBytesMax / 2 : heldBytesMax)
+    if (this.#paused || this.#rerouting.active || (!choked && !this.#choked)) return
     this.#choked = choked
-    const first = this.#line.first
-    const owes = first instanceof Part ? first.at : null
     for (const link of this.#links.values()) {
-      if (choked && first instanceof Part && link !== owes) link.lane.pause()
+      if (choked && !first.isOwedBy(link)) link.lane.pause()
       else if (link.lane.paused) link.lane.resume()
     }
   }

@@ -8,10 +8,15 @@ export class Place {
   begun = false
   /** Of a place that is not the first yet. */
   held: Buffer[] | null = null
+
+  /** Whether that server has still to answer, for it to be finished. */
+  isOwedBy(_server: object): boolean {
+    return false
+  }
 }
 
 export class Line {
-  /** Bytes that wait for an earlier reply. */
+  /** Bytes that wait: for an earlier reply, or for the rest of what they are a part of (`keep`). */
   heldBytes = 0
   #first: Place | null = null
   #last: Place | null = null
@@ -23,6 +28,11 @@ export class Line {
 
   get first(): Place | null {
     return this.#first
+  }
+
+  /** So many bytes more wait for the rest of what they are a part of, or less. */
+  keep(bytes: number): void {
+    this.heldBytes += bytes
   }
 
   push(place: Place): void {

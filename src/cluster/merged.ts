@@ -6,6 +6,7 @@ import type { Part, PartOwner, Refusal } from './part.ts'
 
 export interface MergeOwner {
   merged(place: Place, reply: Buffer): void
+  keep(bytes: number): void
   redirected(part: Part, to: Refusal): boolean
   survives(error: Error): boolean
   broken(error: Error): void
@@ -15,6 +16,8 @@ export class Merged extends Place implements PartOwner {
   readonly #owner: MergeOwner
   readonly #merge: Merge
   readonly #replies: Buffer[] = []
+  readonly #parts: Part[] = []
+  #bytes = 0
   #left: number
 
   constructor(owner: MergeOwner, parts: number, merge: Merge) {
@@ -24,11 +27,26 @@ export class Merged extends Place implements PartOwner {
     this.#merge = merge
   }
 
+  add(part: Part): void {
+    this.#parts.push(part)
+  }
+
+  override isOwedBy(server: object): boolean {
+    return this.#parts.some(({ at }) => at === server)
+  }
+
   deliver(part: Part, bytes: Buffer, ended: boolean): void {
     this.#replies[part.share] = bytes
+    this.#bytes += bytes.length
+    this.keep(bytes.length)
     if (!ended || --this.#left > 0) return
+    this.keep(-this.#bytes)
     const lost = this.#replies.find(isLostReply)
     this.#owner.merged(this, lost ?? mergeReplies(this.#replies, this.#merge))
+  }
+
+  keep(bytes: number): void {
+    this.#owner.keep(bytes)
   }
 
   redirected(part: Part, to: Refusal): boolean {

@@ -4,6 +4,7 @@ import type { ClusterNode } from '../routing/slot-map.ts'
 import { contextOf, type Lane } from '../upstream/lane.ts'
 import { unheard } from '../upstream/waiter.ts'
 import type { Part } from './part.ts'
+import { PartQueue } from './part-queue.ts'
 
 /**
  * How long a server may be away before commands for it are answered that they were not run: longer than a restart of a connection. Replies
@@ -16,7 +17,7 @@ export class NodeLink {
   readonly node: ClusterNode
   readonly lane: Lane
   readonly #sticky: readonly Buffer[]
-  #waiting: Part[] = []
+  readonly #waiting = new PartQueue()
   #timer: NodeJS.Timeout | null = null
   /** The lane was up before, and is not now. */
   missing = false
@@ -29,14 +30,12 @@ export class NodeLink {
   }
 
   get waitingBytes(): number {
-    let bytes = 0
-    for (const part of this.#waiting) bytes += part.end - part.start
-    return bytes
+    return this.#waiting.bytes
   }
 
   /** What is sent now leaves now. */
   get ready(): boolean {
-    return this.lane.up && this.#waiting.length === 0
+    return this.lane.up && this.#waiting.empty
   }
 
   send(part: Part): void {
@@ -69,9 +68,7 @@ export class NodeLink {
   takeWaiting(): Part[] {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
-    const waiting = this.#waiting
-    this.#waiting = []
-    return waiting
+    return this.#waiting.takeAll()
   }
 
   close(): void {

@@ -7,9 +7,10 @@ import type { Lane } from '../upstream/lane.ts'
 import type { ReplyLane, Waiter } from '../upstream/waiter.ts'
 import { lostReplyPrefix } from '../upstream/wire.ts'
 import { Place } from './line.ts'
+import { type PiecesOwner, ReplyPieces } from './reply-pieces.ts'
 
 /** Whoever gets what a part brings. */
-export interface PartOwner {
+export interface PartOwner extends PiecesOwner {
   deliver(part: Part, bytes: Buffer, ended: boolean): void
   /** The server did not run it: whether it is sent elsewhere. If not, the error is what it is answered. */
   redirected(part: Part, to: Refusal): boolean
@@ -78,7 +79,7 @@ export class Part extends Place implements Waiter {
   share = 0
   readonly order: number
   readonly #owner: PartOwner
-  #pieces: Buffer[] = []
+  readonly #pieces: ReplyPieces
   #scanner: ReplyScanner | null = null
   #answered = 0
   #begun = false
@@ -93,6 +94,7 @@ export class Part extends Place implements Waiter {
   ) {
     super()
     this.#owner = owner
+    this.#pieces = new ReplyPieces(owner)
     this.order = order
     this.slot = slot
     this.buf = request.buf
@@ -101,6 +103,10 @@ export class Part extends Place implements Waiter {
     this.count = request.count
     this.context = context
     this.whole = whole
+  }
+
+  override isOwedBy(server: object): boolean {
+    return this.at === server
   }
 
   take(lane: ReplyLane, chunk: Buffer, from: number, to: number, ended: boolean): void {
@@ -118,7 +124,7 @@ export class Part extends Place implements Waiter {
       return
     }
     if (!this.#owner.survives(new Error(lane.lastError ?? 'a server was lost'))) return
-    this.#pieces = []
+    this.#pieces.drop()
     this.#scanner = null
     const marker = lostReply(lane.lastError ?? 'connection closed')
     // All of a block is lost with its EXEC: what came before it says nothing.
@@ -150,8 +156,7 @@ export class Part extends Place implements Waiter {
   #collect(lane: ReplyLane, bytes: Buffer, ended: boolean): void {
     this.#pieces.push(bytes)
     if (!ended) return
-    const all = this.#pieces.length === 1 ? (this.#pieces[0] as Buffer) : Buffer.concat(this.#pieces)
-    this.#pieces = []
+    const all = this.#pieces.take()
     const to = lane.errors > 0 && this.#isQueued(all) ? firstRefusal(all) : null
     if (to !== null && this.#owner.redirected(this, to)) return
     this.at = null
@@ -176,8 +181,7 @@ export class Part extends Place implements Waiter {
       if (scanner.kind === ReplyKind.error) {
         this.#pieces.push(bytes)
         if (!scanner.done) continue
-        const error = Buffer.concat(this.#pieces)
-        this.#pieces = []
+        const error = this.#pieces.take()
         if (this.#isRedirected(error, last)) {
           if (last) return
           continue

@@ -5,6 +5,7 @@
 import type { Redirection } from '../routing/slot-map.ts'
 import type { Carrier } from './carrier.ts'
 import type { Part, Refusal } from './part.ts'
+import { PartQueue } from './part-queue.ts'
 
 /** A command that is sent on more often than this is answered with the redirection itself. */
 const redirectionsMax = 16
@@ -17,11 +18,12 @@ const drainPollMs = 10
 
 export class Rerouting {
   readonly #wire: Carrier
-  #active = false
+  /** Nothing new leaves. */
+  active = false
   /** Came while nothing may leave. */
-  #held: Part[] = []
+  readonly #held = new PartQueue()
   /** Refused by the server they were sent to. */
-  #again: Part[] = []
+  readonly #again = new PartQueue()
   #pauseMs = 0
   #sinceMs = 0
   #timer: NodeJS.Timeout | null = null
@@ -31,15 +33,13 @@ export class Rerouting {
   }
 
   get heldBytes(): number {
-    let bytes = 0
-    for (const part of this.#held) bytes += part.end - part.start
-    return bytes
+    return this.#held.bytes + this.#again.bytes
   }
 
   /** Keeps what may not leave now. */
   holds(part: Part): boolean {
-    if (this.#active) this.#held.push(part)
-    return this.#active
+    if (this.active) this.#held.push(part)
+    return this.active
   }
 
   /** False: the server's answer stands. */
@@ -64,18 +64,19 @@ export class Rerouting {
 
   begin(pauseMs: number): void {
     this.#pauseMs = Math.max(this.#pauseMs, pauseMs)
-    if (this.#active) return
-    this.#active = true
+    if (this.active) return
+    this.active = true
     this.#sinceMs = performance.now()
+    this.#wire.readAll()
     this.#drain()
   }
 
   /** The wire is closed: what is kept here was never sent, and never is. */
   stop(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#active = true
-    this.#held = []
-    this.#again = []
+    this.active = true
+    this.#held.takeAll()
+    this.#again.takeAll()
   }
 
   /** The key has gone already, the slot not yet: asked there, just this once. Each command of a block would have to be. */
@@ -121,12 +122,11 @@ export class Rerouting {
   }
 
   #end(): void {
-    const parts = [...this.#again, ...[...this.#wire.links].flatMap((link) => link.takeWaiting()), ...this.#held]
+    const atLinks = [...this.#wire.links].flatMap((link) => link.takeWaiting())
+    const parts = [...this.#again.takeAll(), ...atLinks, ...this.#held.takeAll()]
     parts.sort((a, b) => a.order - b.order || a.share - b.share)
-    this.#again = []
-    this.#held = []
     this.#pauseMs = 0
-    this.#active = false
+    this.active = false
     this.#wire.followMap()
     for (const part of parts) this.#wire.dispatch(part)
   }

@@ -12,6 +12,7 @@ import { replyEnd } from '../resp/reply-elements.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { ReplyLane } from '../upstream/waiter.ts'
 import { Part, type PartOwner, refusal } from './part.ts'
+import { ReplyPieces } from './reply-pieces.ts'
 
 const multi = encodeCommand(['MULTI'])
 const exec = encodeCommand(['EXEC'])
@@ -23,7 +24,7 @@ export class ScriptPart extends Part {
   readonly #to: PartOwner
   readonly #alone: boolean
   /** What is there, unless it goes on as it comes. */
-  #pieces: Buffer[] = []
+  readonly #pieces: ReplyPieces
   /** Too little is there to say whether it ran in its block. */
   #isOpen = true
   #isOut = false
@@ -33,10 +34,10 @@ export class ScriptPart extends Part {
     super(owner, order, slot, { buf: frame, start: 0, end: frame.length, count: 1 }, context, true)
     this.#to = owner
     this.#alone = alone
+    this.#pieces = new ReplyPieces(owner)
   }
 
   override put(lane: Lane): void {
-    this.#pieces = []
     this.#isOpen = true
     if (this.#alone) {
       super.put(lane)
@@ -55,12 +56,12 @@ export class ScriptPart extends Part {
       return
     }
     this.#pieces.push(bytes)
-    if (this.#isOpen && this.#hasRun()) this.#pass(this.#taken().subarray(ran.length), ended)
-    else if (ended) this.#unrun(this.#taken())
+    if (this.#isOpen && this.#hasRun()) this.#pass(this.#pieces.take().subarray(ran.length), ended)
+    else if (ended) this.#unrun(this.#pieces.take())
   }
 
   override lost(lane: ReplyLane, left: number, midReply: boolean): void {
-    this.#pieces = []
+    this.#pieces.drop()
     if (!this.#isOut) {
       super.lost(lane, left, midReply)
       return
@@ -70,15 +71,8 @@ export class ScriptPart extends Part {
   }
 
   #hasRun(): boolean {
-    const head = Buffer.concat(this.#pieces, ran.length + 1)
-    this.#isOpen = this.#pieces.reduce((bytes, { length }) => bytes + length, 0) <= ran.length
-    return !this.#isOpen && head.subarray(0, ran.length).equals(ran)
-  }
-
-  #taken(): Buffer {
-    const pieces = this.#pieces
-    this.#pieces = []
-    return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
+    this.#isOpen = this.#pieces.bytes <= ran.length
+    return !this.#isOpen && this.#pieces.head(ran.length).equals(ran)
   }
 
   /** Three replies, of which none says that it ran in its block. */

@@ -64,6 +64,7 @@ export class Sender {
       const part = new Part(merged, order, slot, request, this.context, true)
       part.node = node
       part.share = share
+      merged.add(part)
       this.#wire.dispatch(part)
     })
   }
@@ -86,6 +87,7 @@ export class Sender {
 
 /** Of parts that have no place in the order of replies. */
 export const unheardOwner: PartOwner = {
+  keep: () => undefined,
   deliver: () => undefined,
   redirected: () => false,
   splitOff: () => false,

@@ -19,7 +19,12 @@ class Heard implements PartOwner {
   ended = false
   refusals: Refusal[] = []
   fatal = ''
+  kept = 0
   follows = true
+
+  keep(bytes: number): void {
+    this.kept += bytes
+  }
 
   deliver(_part: Part, bytes: Buffer, ended: boolean): void {
     expect(this.ended).toBe(false)
