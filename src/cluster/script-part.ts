@@ -8,7 +8,7 @@
  * client's, whatever it says.
  */
 import { encodeCommand } from '../resp/encode.ts'
-import { replyEnd } from '../resp/reply-elements.ts'
+import { repliesFrom } from '../resp/reply-elements.ts'
 import type { Lane } from '../upstream/lane.ts'
 import type { ReplyLane } from '../upstream/waiter.ts'
 import { Part, type PartOwner, refusal } from './part.ts'
@@ -77,11 +77,9 @@ export class ScriptPart extends Part {
 
   /** Three replies, of which none says that it ran in its block. */
   #unrun(replies: Buffer): void {
-    const second = replyEnd(replies, 0)
-    const third = replyEnd(replies, second)
-    const queued = replies.subarray(second, third)
+    const [, queued, executed] = repliesFrom(replies, 0, 3) as [Buffer, Buffer, Buffer]
     const inBlock = replies[0] === ok
-    const answer = inBlock && queued[0] === ok ? replies.subarray(third) : queued
+    const answer = inBlock && queued[0] === ok ? executed : queued
     const to = inBlock ? refusal(answer) : null
     if (to === null || !this.#to.redirected(this, to)) this.#pass(answer, true)
   }

@@ -1,7 +1,7 @@
 /** Whole replies with the names of keys in them changed; whatever has another shape than expected is left as it is. */
 import { decodeReply } from '../resp/decode.ts'
 import { encodeBulk } from '../resp/encode.ts'
-import { ReplyScanner } from '../resp/reply-scanner.ts'
+import { repliesFrom } from '../resp/reply-elements.ts'
 
 const minus = 45
 const bang = 33
@@ -27,15 +27,7 @@ export function takeApart(reply: Buffer): Elements | null {
   const headerEnd = reply.indexOf(10) + 1
   const count = Number(reply.toString('latin1', 1, headerEnd - 2)) * (type === percent ? 2 : 1)
   if (!(count >= 0)) return null
-  const scanner = new ReplyScanner()
-  const elements: Buffer[] = []
-  let at = headerEnd
-  for (let i = 0; i < count; i++) {
-    const next = scanner.scan(reply, at, reply.length)
-    elements.push(reply.subarray(at, next))
-    at = next
-  }
-  return { type, elements }
+  return { type, elements: repliesFrom(reply, headerEnd, count) }
 }
 
 export function putTogether({ type, elements }: Elements): Buffer {
