@@ -322,6 +322,44 @@ describe('a command that is redirected', () => {
   })
 })
 
+describe('a block', () => {
+  const asked: string[] = []
+  const says =
+    (multi: string, script: string): Answer =>
+    (node, command) => {
+      if (!/^(MULTI|EVAL|EXEC)/.test(command)) return undefined
+      asked.push(`${node} ${command}`)
+      if (node === 1) return command === 'EXEC' ? '*1\r\n:1\r\n' : '+OK\r\n'
+      if (command === 'MULTI') return multi
+      return command === 'EXEC' ? '-EXECABORT Transaction discarded because of previous errors.\r\n' : script
+    }
+
+  afterEach(() => asked.splice(0))
+
+  test('goes elsewhere as a whole where a server redirects one of its commands', async () => {
+    let moved = ''
+    const seen = await opened((...question) => says('+OK\r\n', moved)(...question), 2)
+    const key = seen.cluster.keyIn(0)
+    moved = seen.cluster.moved(key, 1)
+    seen.cluster.owners[0] = 1
+    seen.write('MULTI', `EVAL x 1 ${key}`, 'EXEC')
+    await until(() => seen.text !== '', { what: 'an answer' })
+    expect(seen.text).toBe('+OK\r\n+OK\r\n*1\r\n:1\r\n')
+    expect(asked).toEqual([0, 1].flatMap((node) => [`${node} MULTI`, `${node} EVAL x 1 ${key}`, `${node} EXEC`]))
+  })
+
+  test('that was not opened has run command by command, and goes nowhere else', async () => {
+    let moved = ''
+    const seen = await opened((...question) => says('-NOPERM no permissions\r\n', moved)(...question), 2)
+    const key = seen.cluster.keyIn(0)
+    moved = seen.cluster.moved(key, 1)
+    seen.write('MULTI', `EVAL x 1 ${key}`, 'EXEC')
+    await until(() => seen.text !== '', { what: 'an answer' })
+    expect(seen.text).toBe(`-NOPERM no permissions\r\n${moved}-EXECABORT Transaction discarded because of previous errors.\r\n`)
+    expect(asked).toEqual(['0 MULTI', `0 EVAL x 1 ${key}`, '0 EXEC'])
+  })
+})
+
 describe('a server that is away', () => {
   test('is waited for for two seconds; then its commands are answered that they were not run', async () => {
     const seen = await opened((_, command) => (command.startsWith('SET') ? '+OK\r\n' : undefined))
