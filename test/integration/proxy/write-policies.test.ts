@@ -211,8 +211,11 @@ describe('the source is down', () => {
   })
 })
 
-/** Long enough to see the command on the server and cut the connection before its reply is handed on. */
-const delayMs = 60
+/** The side's replies do not come any more. A two-phase write needs some of them first: there it is long enough to see the command on the server. */
+function holdReplies(policy: WritePolicy, proxy: ChaosProxy): void {
+  if (policy === 'two-phase-commit') proxy.delay(250)
+  else proxy.stall('to-client')
+}
 
 /** The side takes the command, and its connections are cut before the reply comes back. */
 async function loseInFlight(proxy: ChaosProxy, server: RedisServer): Promise<void> {
@@ -240,7 +243,7 @@ describe('the target is lost with the command in flight', () => {
     },
   ])('$policy', async ({ policy, reply, after }) => {
     await follow(policy)
-    toTarget.delay(delayMs)
+    holdReplies(policy, toTarget)
     const [told] = await Promise.all([client.ask(`INCR ${key}`), loseInFlight(toTarget, target)])
     if (typeof reply === 'string') expect(told).toBe(reply)
     else expect(told).toMatch(reply)
@@ -280,7 +283,7 @@ describe('the source is lost with the command in flight', () => {
     { policy: 'new-authoritative', reply: ':1\r\n', after: one },
   ])('$policy', async ({ policy, reply, after }) => {
     await follow(policy)
-    toSource.delay(delayMs)
+    holdReplies(policy, toSource)
     const [told] = await Promise.all([client.ask(`INCR ${key}`), loseInFlight(toSource, source)])
     if (typeof reply === 'string') expect(told).toBe(reply)
     else expect(told).toMatch(reply)
@@ -292,7 +295,7 @@ describe('the source is lost with the command in flight', () => {
 describe('two-phase-commit, the source is lost with the command in flight', () => {
   /** The source runs this and its reply is held back, until both of the client's lanes have what they get; then `cut`. */
   async function lose(command: string, ran: () => Promise<boolean>, ...cut: ChaosProxy[]): Promise<string> {
-    for (const proxy of cut) proxy.delay(delayMs)
+    for (const proxy of cut) holdReplies('two-phase-commit', proxy)
     const told = client.ask(command)
     await until(ran, { what: 'the command to have run' })
     await until(() => cut.every((proxy) => proxy.heldBytes > 0), { what: 'its replies to be held back' })
