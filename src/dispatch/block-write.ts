@@ -183,7 +183,7 @@ export class BlockWrite extends ReplySlot implements Waiter {
       if (part === null || !this.#follow(part)) this.#over()
     })
     const answer = (): void => this.#answer(told === null ? reply : this.#shaped(reply, told), true)
-    if (window !== null && delays) window.onSettled = answer
+    if (window !== null && delays) window.whenSettled(answer)
     else answer()
     window?.answered()
   }

@@ -51,14 +51,14 @@ export class ScriptWindow {
   readonly name: string
   readonly db: number
   readonly facts: ScriptFacts
-  /** What its client is told only when its writes are known: a read of the follower could otherwise be older than the reply. */
-  onSettled: (() => void) | null = null
   readonly ticket: Ticket
   readonly declared: ReadonlySet<string>
   /** Commands sent to the authority when it was opened: whether anybody else could have written meanwhile. */
   readonly commandsBefore: number
   readonly seen: Buffer[] = []
   readonly #watch: ScriptWatch
+  #isSettled = false
+  #then: (() => void) | null = null
 
   constructor(
     watch: ScriptWatch,
@@ -75,6 +75,21 @@ export class ScriptWindow {
 
   answered(): void {
     this.#watch.answered(this)
+  }
+
+  /**
+   * What its client is told only when its writes are known: a read of the follower could otherwise be older than the reply. At once where
+   * they were given up before the reply came.
+   */
+  whenSettled(then: () => void): void {
+    if (this.#isSettled) then()
+    else this.#then = then
+  }
+
+  /** By the watch. */
+  settled(): void {
+    this.#isSettled = true
+    this.#then?.()
   }
 
   /** The connection went, and it may still be running: the wait is for the connection after it, which kills the old one first. */
@@ -311,7 +326,7 @@ export class ScriptWatch implements LaneOwner, FlipListener {
   #settle(window: ScriptWindow): void {
     if (!this.#open.delete(window)) return
     this.#core.unseenScripts--
-    window.onSettled?.()
+    window.settled()
     this.#core.board.finish(window.ticket)
     this.#rest()
   }

@@ -84,10 +84,10 @@ export class ScriptWrite extends ReplySlot implements Waiter {
       if (delays) this.#client.goOn()
       return
     }
-    window.onSettled = () => {
+    window.whenSettled(() => {
       this.#deliver(reply)
       this.#client.goOn()
-    }
+    })
     this.#ended(lane, !missing)
   }
 
