@@ -221,8 +221,9 @@ export class ClusterWire implements Wire, Several, Carrier, Flushable, LaneOwner
     return owner === undefined ? (this.#links.get(id) ?? null) : this.#linkOf(owner)
   }
 
+  /** Stays where it is while it can: back and forth, a message would overtake the one before it, which has a way through the cluster. */
   home(): NodeLink | null {
-    if (this.stateful && this.#home?.lane.up) return this.#home
+    if (this.#home?.lane.up) return this.#home
     for (const { id } of this.everyNode()) {
       const link = this.#links.get(id)
       if (link?.lane.up) {
