@@ -29,7 +29,7 @@ const copiedBytesMax = 65_536
 const readOnly = encodeCommand(['READONLY'])
 const anyLimits = { bulkBytes: 2 ** 31 - 1, argumentsMax: 2 ** 31 - 1, inlineBytes: 65_536 }
 
-/** How long the first of the servers is waited for when another is there already. */
+/** How long the first of the servers, or the one that was home until now, is waited for when another is there already. */
 const homeWaitMs = 200
 
 interface Ends {
@@ -221,9 +221,12 @@ export class ClusterWire implements Wire, Several, Carrier, Flushable, LaneOwner
     return owner === undefined ? (this.#links.get(id) ?? null) : this.#linkOf(owner)
   }
 
-  /** Stays where it is while it can: back and forth, a message would overtake the one before it, which has a way through the cluster. */
+  /**
+   * Stays where it is while it can, and waits a little for a connection that comes again: what is published elsewhere would overtake the
+   * message before it, which has a way through the cluster.
+   */
   home(): NodeLink | null {
-    if (this.#home?.lane.up) return this.#home
+    if (this.#home !== null && this.#home.awayMs < homeWaitMs) return this.#home
     for (const { id } of this.everyNode()) {
       const link = this.#links.get(id)
       if (link?.lane.up) {

@@ -38,6 +38,11 @@ export class NodeLink {
     return this.lane.up && this.#waiting.empty
   }
 
+  /** How long it cannot be reached now; 0 = it can. */
+  get awayMs(): number {
+    return this.lane.up ? 0 : performance.now() - this.#awaySinceMs
+  }
+
   send(part: Part): void {
     part.at = this
     if (this.ready) {
