@@ -378,3 +378,40 @@ describe('a server that is away', () => {
     expect(performance.now() - againMs).toBeLessThan(1_000)
   })
 })
+
+describe('what is for no slot', () => {
+  const published: string[] = []
+  const says: Answer = (node, command) => {
+    if (!command.startsWith('PUBLISH')) return undefined
+    published.push(`${node} ${command}`)
+    return ':0\r\n'
+  }
+  afterEach(() => published.splice(0))
+
+  test('waits for the server that it goes to, if that is away for a moment only', async () => {
+    const seen = await opened(says)
+    seen.write('PUBLISH c 1')
+    await until(() => published.length === 1, { what: 'the first' })
+    seen.cluster.nodes[0]?.connections.at(-1)?.cut()
+    await until(() => !seen.link(0).lane.up, { what: 'the lane to be down', intervalMs: 0 })
+    seen.write('PUBLISH c 2')
+    await until(() => published.length === 2, { what: 'the second' })
+    expect(published).toEqual(['0 PUBLISH c 1', '0 PUBLISH c 2'])
+  })
+
+  test('goes elsewhere where that stays away, and does not come back', async () => {
+    const seen = await opened(says)
+    seen.write('PUBLISH c 1')
+    await until(() => published.length === 1, { what: 'the first' })
+    const [server] = seen.cluster.nodes
+    const cutting = setInterval(() => server?.connections.at(-1)?.cut(), 1)
+    await until(() => seen.link(0).awayMs > 200, { what: 'the server to be away' })
+    seen.write('PUBLISH c 2')
+    await until(() => published.length === 2, { what: 'the second' }).finally(() => clearInterval(cutting))
+    expect(published).toEqual(['0 PUBLISH c 1', '1 PUBLISH c 2'])
+    await until(() => seen.link(0).lane.up, { what: 'the server to be back' })
+    seen.write('PUBLISH c 3')
+    await until(() => published.length === 3, { what: 'the third' })
+    expect(published.at(-1)).toBe('1 PUBLISH c 3')
+  })
+})
