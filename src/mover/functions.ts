@@ -9,7 +9,7 @@ import type { Lanes } from '../dispatch/lanes.ts'
 import { codesIn } from '../dispatch/script-registry.ts'
 import { decodeReply, isReplyError, type Reply } from '../resp/decode.ts'
 import { encodeCommand } from '../resp/encode.ts'
-import { sides } from '../routing/modes.ts'
+import { type Side, sides } from '../routing/modes.ts'
 import { freshContext, type Lane } from '../upstream/lane.ts'
 
 const tickMs = 1_000
@@ -72,8 +72,10 @@ export class FunctionCopy {
     try {
       for (let attempt = 0; attempt < attemptsMax; attempt++) {
         this.#mustBeFenced()
+        if (libraries.problem !== null && !(await this.#settle(traffic.authority))) continue
         const before = libraries.changes
-        const count = await copyFunctions(this.#lanes.lane(traffic.authority), this.#lanes.lane(traffic.follower))
+        const isSure = libraries.problem === null || this.#lanes.layouts[traffic.follower] === null
+        const count = await copyFunctions(this.#lanes.lane(traffic.authority), this.#lanes.lane(traffic.follower), isSure)
         // A client's command that came in between was overwritten on the follower, or not seen on the authority.
         if (libraries.changes !== before || libraries.underWay > 0) continue
         this.#tell(null, count)
@@ -82,6 +84,25 @@ export class FunctionCopy {
       this.#tell('clients kept changing them while they were copied', 0)
     } catch (error) {
       this.#tell((error as Error).message, 0)
+    }
+  }
+
+  /**
+   * Where several servers keep the truth, one of them may have missed a change: what the first one has goes to all of them. The gate is
+   * closed meanwhile, or a client's own change would be undone. False: one is under way.
+   */
+  async #settle(side: Side): Promise<boolean> {
+    if (this.#lanes.layouts[side] === null) return true
+    const { board, libraries } = this.#core
+    await new Promise<void>((resolve) => board.closeGate(resolve))
+    try {
+      if (libraries.underWay > 0) return false
+      const lane = this.#lanes.lane(side)
+      const codes = await codesOf(lane)
+      if (codes !== null) await replaceAll(lane, codes, await ask(lane, ['FUNCTION', 'DUMP']))
+      return true
+    } finally {
+      board.openGate()
     }
   }
 
@@ -101,23 +122,26 @@ export class FunctionCopy {
   }
 }
 
-/** Makes the follower's libraries those of the authority; how many there are where something had to be done. Rejects with the reason. */
-async function copyFunctions(from: Lane, to: Lane): Promise<number> {
+/**
+ * Makes the follower's libraries those of the authority; how many there are where something had to be done. `isSure`: what one server of the
+ * follower says holds for all of them. Rejects with the reason.
+ */
+async function copyFunctions(from: Lane, to: Lane, isSure: boolean): Promise<number> {
   const [there, here] = [await codesOf(from), await codesOf(to)]
   if (there === null || there.length === 0) {
-    if (here !== null && here.length > 0) await ask(to, ['FUNCTION', 'FLUSH'])
+    if (here !== null && (here.length > 0 || !isSure)) await ask(to, ['FUNCTION', 'FLUSH'])
     return 0
   }
   if (here === null) throw new Error(`${to.side} does not know FUNCTION, and ${from.side} has ${there.length} libraries`)
-  if (same(there, here)) return 0
-  const payload = await ask(from, ['FUNCTION', 'DUMP'])
-  const restored = Buffer.isBuffer(payload) ? await answer(to, ['FUNCTION', 'RESTORE', payload, 'FLUSH']) : null
-  if (restored === null || isReplyError(restored)) await loadAll(to, there)
+  if (isSure && same(there, here)) return 0
+  await replaceAll(to, there, await ask(from, ['FUNCTION', 'DUMP']))
   return there.length
 }
 
-/** The follower's versions refuse the payload: the sources mean the same. */
-async function loadAll(to: Lane, codes: readonly string[]): Promise<void> {
+/** Where the payload is refused, as by another version, the sources mean the same. */
+async function replaceAll(to: Lane, codes: readonly string[], payload: Reply): Promise<void> {
+  const restored = Buffer.isBuffer(payload) ? await answer(to, ['FUNCTION', 'RESTORE', payload, 'FLUSH']) : null
+  if (restored !== null && !isReplyError(restored)) return
   await ask(to, ['FUNCTION', 'FLUSH'])
   for (const code of codes) await ask(to, ['FUNCTION', 'LOAD', 'REPLACE', code])
 }
