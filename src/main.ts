@@ -82,6 +82,9 @@ export async function startFerry(config: Config): Promise<Ferry> {
       throw new FerryError('endpoint-unreachable', `cannot listen on ${config.control}: ${cause.message}`, { cause })
     })
     await Promise.all([lanes.tried(firstConnectMs), withinReason(expiriesTried)])
+    // What the target has is asked before the first client can write to it.
+    await withinReason(migration.targetKeys.look())
+    await lanes.tried(firstConnectMs)
     await startsAlike(parts)
     const listening = await server.listen(config.listen)
     closed = null

@@ -1,5 +1,4 @@
 /** What the control API may ask of the running process. Implemented by the composition root; faked in the API's own tests. */
-import type { Strategy } from '../routing/modes.ts'
 import type {
   EditRequest,
   ErrorsFilter,
@@ -8,9 +7,12 @@ import type {
   MigrationAnswer,
   MigrationRequest,
   MoverPatch,
+  MoverStartRequest,
   MoverStatus,
+  RampRequest,
   ReplayAnswer,
   ReplayRequest,
+  StartRequest,
   StatusDocument,
   TrafficPatch,
   TrafficSettings,
@@ -26,10 +28,10 @@ export interface Operations {
   traffic(): TrafficSettings
   setTraffic(patch: TrafficPatch): Promise<TrafficSettings>
 
-  start(request: MigrationRequest & { strategy?: Strategy | undefined }): Promise<MigrationAnswer>
+  start(request: StartRequest): Promise<MigrationAnswer>
   pause(request: MigrationRequest): Promise<MigrationAnswer>
   resume(request: MigrationRequest): Promise<MigrationAnswer>
-  ramp(request: MigrationRequest & { percent: number }): Promise<MigrationAnswer>
+  ramp(request: RampRequest): Promise<MigrationAnswer>
   cutover(request: MigrationRequest): Promise<MigrationAnswer>
   /** One call from any phase; `to` defaults to mirror (observe when already in mirror). */
   rollback(request: MigrationRequest & { to?: 'mirror' | 'observe' | undefined }): Promise<MigrationAnswer>
@@ -37,7 +39,8 @@ export interface Operations {
 
   mover(): MoverStatus
   setMover(patch: MoverPatch): MoverStatus
-  moverStart(): MoverStatus
+  /** Of all that is to be copied; onConflict: whether a target with keys of somebody else's is refused. */
+  moverStart(request: MoverStartRequest): Promise<MoverStatus>
   moverPause(): MoverStatus
   moverResume(): MoverStatus
   moverStop(): MoverStatus

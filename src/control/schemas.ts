@@ -168,8 +168,15 @@ export const migrationRequest = z.strictObject({
   dryRun: z.boolean().optional(),
   expectedPhase: z.enum(phases).optional(),
 })
-export const startRequest = migrationRequest.extend({ strategy: z.enum(strategies).optional() }).strict()
-export const rampRequest = migrationRequest.extend({ percent: z.number().min(0).max(100) }).strict()
+const conflict = {
+  onConflict: z.enum(['refuse', 'replace']).default('refuse').meta({
+    description:
+      'Of a target that has keys before anything was copied there: not begun (blocked), or they are given up for what the source has.',
+  }),
+}
+export const startRequest = migrationRequest.extend({ strategy: z.enum(strategies).optional(), ...conflict }).strict()
+export const rampRequest = migrationRequest.extend({ percent: z.number().min(0).max(100), ...conflict }).strict()
+export const moverStartRequest = z.strictObject({ reason: z.string().max(1000).optional(), ...conflict })
 export const rollbackRequest = migrationRequest.extend({ to: z.enum(['mirror', 'observe']).optional() }).strict()
 
 export const migrationAnswer = z.strictObject({
@@ -341,6 +348,9 @@ export type MoverPatch = z.infer<typeof moverPatch>
 export type BesideKeys = z.infer<typeof besideKeys>
 export type StatusDocument = z.infer<typeof statusDocument>
 export type MigrationRequest = z.infer<typeof migrationRequest>
+export type StartRequest = z.infer<typeof startRequest>
+export type RampRequest = z.infer<typeof rampRequest>
+export type MoverStartRequest = z.infer<typeof moverStartRequest>
 export type MigrationAnswer = z.infer<typeof migrationAnswer>
 export type EventDocument = z.infer<typeof eventDocument>
 export type FailedKey = z.infer<typeof failedKey>

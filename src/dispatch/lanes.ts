@@ -50,6 +50,8 @@ export class Lanes implements LaneOwner {
   databases: DatabaseLayout | null = null
   /** Told of every connection, see Lane.opened. */
   opened: (lane: Lane) => void = () => undefined
+  /** Whether clients' lanes to the target wait for `letOn`: nothing of theirs may be written there before it was asked what it has. */
+  withheld = false
   readonly #runIds: Record<Side, string | null> = { source: null, target: null }
   /** Told which start of each server is known now, once what follows from it was done. */
   startSeen: (runIds: Readonly<Record<Side, string | null>>) => void = () => {}
@@ -127,9 +129,15 @@ export class Lanes implements LaneOwner {
     if (this.#pairs.size > 1 && this.#core !== null)
       this.#core.lastPair ??= new Uint8Array(stripeCount).fill(this.anonymousPair().id)
     source.connect()
-    if (mapped) target.tried = true
+    if (mapped || this.withheld) target.tried = true
     else target.connect()
     return pair
+  }
+
+  letOn(): void {
+    this.withheld = false
+    for (const { doorkeeper, target } of this.#pairs.values())
+      if (doorkeeper === null || (doorkeeper.up && doorkeeper.admitted)) this.#letIn(target)
   }
 
   /** The oldest pair that nobody uses makes room. */
@@ -201,6 +209,7 @@ export class Lanes implements LaneOwner {
 
   /** The client that is being admitted waits for it a moment, or its first writes would go past a follower that is there. */
   #letIn(target: Lane): void {
+    if (this.withheld) return
     if (!target.up) target.tried = false
     target.connect()
   }

@@ -11,6 +11,8 @@ export interface Situation {
   readonly functionProblem: string | null
   /** Which databases of the source have no place on the target, or null. */
   readonly databaseProblem: string | null
+  /** Why the target is not to be copied to, or null: it has keys of somebody else's. */
+  readonly targetKeysProblem: string | null
   readonly sourceUp: boolean
   readonly targetUp: boolean
   readonly moverRunning: boolean
@@ -51,6 +53,9 @@ export function blockersOf(step: Step, now: Situation): string[] {
   if (!now.targetUp) blockers.push('the target is not reachable')
   if (!now.sourceUp && step !== 'complete') blockers.push('the source is not reachable')
   if (now.databaseProblem !== null && step !== 'complete') blockers.push(now.databaseProblem)
+  // Where everything is copied, what was there is not any more.
+  const copies = step === 'start' || (step !== 'complete' && !now.covered)
+  if (copies && now.targetKeysProblem !== null) blockers.push(now.targetKeysProblem)
   const unverified = verificationProblem(now)
   // A canary reads what it has just copied, long before everything could be verified.
   if (step === 'ramp' && now.covered && unverified !== null) blockers.push(unverified)

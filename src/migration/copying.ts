@@ -8,6 +8,7 @@ import { FerryError } from '../errors.ts'
 import type { MoverJob } from '../mover/job.ts'
 import { slotCount } from '../routing/slot.ts'
 import type { Memory } from './memory.ts'
+import type { TargetKeys } from './target-keys.ts'
 
 /** A copy that ended in doubt is begun again after so long, and each time after twice as long. */
 const recopyWaitMinMs = 500
@@ -18,6 +19,7 @@ export class Copying {
   readonly #lanes: Lanes
   readonly #job: MoverJob
   readonly #memory: Memory
+  readonly #targetKeys: TargetKeys
   readonly #through: (below: number) => void
   #doubtsAtStart = 0
   #recopyWaitMs = recopyWaitMinMs
@@ -25,11 +27,12 @@ export class Copying {
   #recopyAtMs = 0
 
   /** `through`: a copy has reached its end without a doubt, and the slots up to `below` are covered. */
-  constructor(core: Core, lanes: Lanes, job: MoverJob, memory: Memory, through: (below: number) => void) {
+  constructor(core: Core, lanes: Lanes, job: MoverJob, memory: Memory, targetKeys: TargetKeys, through: (below: number) => void) {
     this.#core = core
     this.#lanes = lanes
     this.#job = job
     this.#memory = memory
+    this.#targetKeys = targetKeys
     this.#through = through
   }
 
@@ -48,6 +51,7 @@ export class Copying {
     if (!traffic.mirrored)
       throw new FerryError('phase-conflict', `the mover needs writes on both sides; this is phase ${record.phase}`)
     if (this.#underWay) return
+    this.#targetKeys.refuse()
     const early = record.phase === 'mirror' || record.phase === 'canary'
     if (early && traffic.authority === 'target' && traffic.coveredSlots === 0 && journal.resyncReason === null) throw emptyTruth()
     const whole = journal.resyncReason !== null || traffic.covered
@@ -59,6 +63,12 @@ export class Copying {
     this.#memory.save()
     this.#core.events.record('mover', 'the mover started', { data: { fromSlot: range.from, belowSlot: range.below } })
     void this.#job.start(range, true).then((through) => this.#copied(through, range.below, doubts))
+  }
+
+  /** Goes on with what a former process had under way; once that is known where it is not yet whose keys the target has. */
+  goOn(): void {
+    if (this.#targetKeys.permits) this.start()
+    else this.#core.recopy = 'due'
   }
 
   stop(): void {
@@ -105,7 +115,7 @@ export class Copying {
     if (recopy === 'held' && under) this.stop()
     const sidesUp = this.#lanes.lane('source').up && this.#lanes.lane('target').up
     if (recopy !== 'due' || under || !sidesUp || !traffic.mirrored || this.#memory.record.state === 'paused') return
-    if (turn.tick() >= this.#recopyAtMs) this.start()
+    if (turn.tick() >= this.#recopyAtMs && this.#targetKeys.permits) this.start()
   }
 
   #copied(through: boolean, below: number, doubts: number): void {

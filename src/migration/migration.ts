@@ -16,6 +16,7 @@ import { DatabasePlaces } from './database-places.ts'
 import type { Flip } from './flip.ts'
 import { Memory } from './memory.ts'
 import type { MigrationRecord } from './state.ts'
+import { type OnConflict, TargetKeys } from './target-keys.ts'
 
 export interface StepRequest {
   readonly reason?: string | undefined
@@ -29,10 +30,18 @@ export interface StepAnswer {
   readonly steps: string[]
 }
 
+/** Of a step that may be the first to write to the target. */
+interface Conflict {
+  /** Absent: refuse. */
+  readonly onConflict?: OnConflict | undefined
+}
+
 /** What holds a step back where the configuration asks for it. */
 export interface Gates {
   /** 0 = none. */
   readonly verificationMaxAgeMs: number
+  /** Keys that the target has are given up, whatever they are. */
+  readonly targetGivenUp: boolean
 }
 
 /** How often it is looked whether a copy has to begin again, and whether the databases have their places. */
@@ -43,6 +52,7 @@ export class Migration {
   readonly memory: Memory
   readonly copying: Copying
   readonly databases: DatabasePlaces
+  readonly targetKeys: TargetKeys
   readonly #core: Core
   readonly #lanes: Lanes
   readonly #flip: Flip
@@ -59,7 +69,8 @@ export class Migration {
     this.record = record
     this.#gates = gates
     this.memory = new Memory(core, store, record)
-    this.copying = new Copying(core, lanes, job, this.memory, (below) => this.#copied(below))
+    this.targetKeys = new TargetKeys(core, lanes, this.memory, gates.targetGivenUp)
+    this.copying = new Copying(core, lanes, job, this.memory, this.targetKeys, (below) => this.#copied(below))
     this.databases = new DatabasePlaces(core, lanes)
   }
 
@@ -79,12 +90,13 @@ export class Migration {
       this.#core.doubtAll(`Ferry was not stopped in order, and ${reason}`)
     }
     if (!traffic.mirrored) journal.clear()
-    else if (this.record.moving || journal.resyncReason !== null) this.copying.start()
+    else if (this.record.moving || journal.resyncReason !== null) this.copying.goOn()
     this.#timer = setInterval(() => this.#lookAround(), lookAroundMs)
   }
 
   #lookAround(): void {
     this.databases.lookIfDue()
+    this.targetKeys.lookIfDue()
     this.copying.startAgainIfDue()
   }
 
@@ -98,6 +110,7 @@ export class Migration {
       failedKeys: this.#store.countFailed(),
       functionProblem: this.#core.libraries.problem,
       databaseProblem: this.databases.problem,
+      targetKeysProblem: this.targetKeys.problem,
       sourceUp: this.#lanes.lane('source').up,
       targetUp: this.#lanes.lane('target').up,
       moverRunning: this.copying.running,
@@ -111,10 +124,11 @@ export class Migration {
     return this.memory.verification(this.#gates.verificationMaxAgeMs)
   }
 
-  start(request: StepRequest & { strategy?: Strategy | undefined }): Promise<StepAnswer> {
+  start(request: StepRequest & Conflict & { strategy?: Strategy | undefined }): Promise<StepAnswer> {
     const strategy = request.strategy ?? 'canary'
     return this.#step('start', request, [`phase mirror: writes go to both sides (strategy ${strategy})`], async () => {
       if (authorityOf({ ...this.record, phase: 'mirror' }) === 'target') throw emptyTruth()
+      this.targetKeys.take(request.reason)
       this.record.strategy = strategy
       this.record.state = 'running'
       this.#enter('mirror', { readMode: 'old', readPercentage: 0 })
@@ -124,13 +138,14 @@ export class Migration {
   }
 
   /** Reads follow the copy: the share that is read from the target never exceeds the share that is known to be there. */
-  ramp(request: StepRequest & { percent: number }): Promise<StepAnswer> {
+  ramp(request: StepRequest & Conflict & { percent: number }): Promise<StepAnswer> {
     const { percent } = request
     const slots = Math.round((percent / 100) * slotCount)
     const copies = slots > this.#core.traffic.coveredSlots
     const steps = [`reads of ${percent} % of the key space go to the target`]
     if (copies) steps.unshift(`copy the first ${percent} % of the key space; reads follow when it is there`)
     const go = async (): Promise<void> => {
+      if (copies) this.targetKeys.take(request.reason)
       this.record.state = 'running'
       this.#enter('canary', { readMode: 'ratio', readPercentage: percent })
       if (copies && !this.copying.running) this.copying.start(slots)
@@ -147,8 +162,7 @@ export class Migration {
       'the target becomes the authority',
     ]
     return this.#step('cutover', request, steps, async () => {
-      const writePolicy = this.record.writePolicy === 'old-authoritative' ? 'new-authoritative' : this.record.writePolicy
-      await this.#flipTo('cutover', { writePolicy, readMode: 'new', readPercentage: 100 })
+      await this.#flipTo('cutover', this.#onTarget)
     })
   }
 
@@ -200,6 +214,15 @@ export class Migration {
       this.copying.resume()
       this.record.state = 'running'
     })
+  }
+
+  /** Copies everything. @throws FerryError `blocked`, `databases-unfit`, `phase-conflict` */
+  async startMover({ onConflict, reason }: Conflict & { reason?: string | undefined }): Promise<void> {
+    this.databases.refuseMisfits()
+    const { traffic } = this.#core
+    if (traffic.mirrored) await this.targetKeys.look()
+    if (onConflict === 'replace' && traffic.mirrored && traffic.authority === 'source') this.targetKeys.take(reason)
+    this.copying.start()
   }
 
   /** Read mode, policy and share, as asked. A policy that moves the truth goes through the same barrier as a cut-over. */
@@ -261,10 +284,20 @@ export class Migration {
       async () => {
         this.record.state = 'rolling_back'
         this.#core.traffic.cover(0)
-        this.#enter('cutover', { readMode: 'new', readPercentage: 100 })
+        this.#enter('cutover', this.#onTarget)
         this.copying.start()
       },
     )
+  }
+
+  /** Whatever the policy is: the target has the truth. */
+  get #onTarget(): Partial<TrafficWish> {
+    const { writePolicy } = this.record
+    return {
+      writePolicy: writePolicy === 'old-authoritative' ? 'new-authoritative' : writePolicy,
+      readMode: 'new',
+      readPercentage: 100,
+    }
   }
 
   #forgetTarget(): void {
@@ -304,12 +337,20 @@ export class Migration {
     if (before !== phase) this.#core.events.record('phase', `phase ${before} → ${phase}`, { data: { from: before, to: phase } })
   }
 
-  #step(step: Step, request: StepRequest, steps: string[], go: () => Promise<void>, ungated = false): Promise<StepAnswer> {
+  #step(
+    step: Step,
+    request: StepRequest & Conflict,
+    steps: string[],
+    go: () => Promise<void>,
+    ungated = false,
+  ): Promise<StepAnswer> {
     return this.#alone(async () => {
       this.#expect(request)
       await this.databases.look()
+      await this.targetKeys.look()
       const wrong = wrongPhase(step, this.record.phase)
-      const now = this.situation()
+      const found = this.situation()
+      const now = request.onConflict === 'replace' ? { ...found, targetKeysProblem: null } : found
       const situation = ungated ? { ...now, verification: { ...now.verification, maxAgeMs: 0 } } : now
       const blockers = [...(wrong === null ? [] : [wrong]), ...blockersOf(step, situation)]
       if (request.dryRun) return { applied: false, blockers, steps }

@@ -1,5 +1,4 @@
 /** Whether `ferry copy` may begin, by its rules, what the target has, and what its state file knows; and what is due once it is through. */
-import { isTemporaryKey } from '../dispatch/typed/temporary-key.ts'
 import { FerryError } from '../errors.ts'
 import { CommandWriter } from '../resp/command-writer.ts'
 import { type CopyRules, whatLeavesDifferences } from '../routing/copy-rules.ts'
@@ -8,11 +7,9 @@ import { type Side, sides } from '../routing/modes.ts'
 import type { Store } from '../state/store.ts'
 import type { Lane } from '../upstream/lane.ts'
 import { loadRecord, sameRules, saveRecord } from './copy-record.ts'
+import { foreignKeys, foreignText } from './foreign-keys.ts'
 import { removeNotes } from './list-append.ts'
-import { keyCounts, scanPage } from './scan.ts'
 import { askSide } from './side-question.ts'
-
-const pageKeys = 1_000
 
 /** The copy that is about to begin. */
 export interface CopyPlan {
@@ -67,25 +64,12 @@ function note({ store, lanes, rules, copyId }: CopyPlan, through: boolean): void
 
 async function mustBeEmpty(target: Lane, { filter }: CopyRules): Promise<void> {
   const taken = new KeyFilter(filter)
-  const found: string[] = []
-  for (const [db, { keys }] of await keyCounts(target)) {
-    if (taken.takesDatabase(db) && !(await isEmpty(target, db))) found.push(`database ${db}: ${keys} keys`)
-  }
+  const found = await foreignKeys(target, (db) => taken.takesDatabase(db))
   if (found.length === 0) return
   throw new FerryError(
     'blocked',
-    `the target is not empty (${found.join(', ')}). Empty it, or say what becomes of keys that it has already: --on-conflict skip leaves them, replace puts the source's in their place, merge puts both together`,
+    `${foreignText(found, null)}. Empty it, or say what becomes of keys that it has already: --on-conflict skip leaves them, replace puts the source's in their place, merge puts both together`,
   )
-}
-
-/** Of anything but Ferry's own temporary keys. */
-async function isEmpty(lane: Lane, db: number): Promise<boolean> {
-  for (let cursor = '0'; ; ) {
-    const page = await scanPage(lane, db, cursor, pageKeys)
-    if (!page.keys.every(isTemporaryKey)) return false
-    if (page.next === '0') return true
-    cursor = page.next
-  }
 }
 
 /** A server that evicts by frequency does not know when a key was used last. */

@@ -17,6 +17,8 @@ const tickMs = 1_000
 const attemptsMax = 10
 
 export class FunctionCopy {
+  /** Asked before anything is copied that nobody has asked for. */
+  permitted: () => boolean = () => true
   readonly #core: Core
   readonly #lanes: Lanes
   #timer: NodeJS.Timeout | null = null
@@ -32,7 +34,7 @@ export class FunctionCopy {
   start(): void {
     this.#timer = setInterval(() => {
       const { traffic, libraries } = this.#core
-      if (traffic.mirrored && libraries.problem !== null) void this.copy()
+      if (traffic.mirrored && libraries.problem !== null && this.permitted()) void this.copy()
     }, tickMs)
   }
 

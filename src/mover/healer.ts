@@ -90,7 +90,7 @@ export class Healer {
   /** Behind a closed gate it is the flip that heals: an entry taken here could not be finished before the gate opens. */
   #mustWait(): boolean {
     const { traffic, board } = this.#core
-    if (!traffic.mirrored || board.gates > 0) return true
+    if (!traffic.mirrored || board.gates > 0 || this.#lanes.withheld) return true
     return sides.some((side) => !this.#lanes.lane(side).up || this.#lanes.orphaned(side))
   }
 

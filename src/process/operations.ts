@@ -43,9 +43,8 @@ export function operationsOf(parts: Parts, verifications: Verifications, closed:
       core.events.record('mover', 'mover limits were set', { data: { ...definedOnly(patch) } })
       return job.snapshot()
     },
-    moverStart: () => {
-      migration.databases.refuseMisfits()
-      migration.copying.start()
+    moverStart: async (request) => {
+      await migration.startMover(request)
       return job.snapshot()
     },
     moverPause: () => {
@@ -61,7 +60,11 @@ export function operationsOf(parts: Parts, verifications: Verifications, closed:
       return job.snapshot()
     },
     ...errorOperations(parts),
-    verify: (request) => verifications.start(request),
+    verify: async (request) => {
+      // A repair removes and replaces keys as a copy does.
+      if (request.repair && core.traffic.mirrored) migration.targetKeys.refuse()
+      return verifications.start(request)
+    },
     verification: (id) => verifications.report(id),
     stopVerification: (id) => verifications.stopOne(id),
     divergence: () => ({

@@ -20,7 +20,7 @@ import { WritePath } from '../dispatch/write-path.ts'
 import { FerryError } from '../errors.ts'
 import { eventsKept } from '../limits.ts'
 import { Flip } from '../migration/flip.ts'
-import { Migration } from '../migration/migration.ts'
+import { type Gates, Migration } from '../migration/migration.ts'
 import { loadMigration, type MigrationRecord } from '../migration/state.ts'
 import { Copier } from '../mover/copier.ts'
 import { ExpiryWatch } from '../mover/expiry-watch.ts'
@@ -134,15 +134,18 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
     healer: new Healer(core, lanes, copier, store, job.standstill, config.errorQueue.payloadBytesMax),
     expiries: new ExpiryWatch(core, behind.endpoints),
     beside: new BesideKeysWatch(behind.endpoints),
-    migration: new Migration(core, lanes, job, new Flip(core, lanes, copier, job.functions), store, record, config.gates),
+    migration: new Migration(core, lanes, job, new Flip(core, lanes, copier, job.functions), store, record, gatesOf(config)),
     sessions,
     server: new ProxyServer(shared, config.limits.clientsMax),
     startedAtMs: Date.now(),
   }
+  job.functions.permitted = () => parts.migration.targetKeys.permits
   parts.migration.databases.used = () => new Set([...sessions.values()].map(({ db }) => db))
   if (intents !== null) intents.saveDoubts = () => parts.migration.memory.saveDoubts()
   return parts
 }
+
+const gatesOf = ({ gates, copy }: Config): Gates => ({ ...gates, targetGivenUp: copy.onConflict === 'replace' })
 
 const sidesOf = ({ source, target }: Config, turn: Turn): SidesBehind =>
   sidesBehind({ source: endpointOf(source), target: endpointOf(target) }, turn, databaseLayoutOf(target.databases))
@@ -215,5 +218,7 @@ function firstRecord(config: Config): MigrationRecord {
     verifiedDifferences: null,
     verifiedFrom: null,
     unsureAt: null,
+    // Of an address that none has: it is asked.
+    targetKeys: { address: '', state: 'unasked', written: false, keys: 0, text: null },
   }
 }

@@ -66,7 +66,10 @@ export class FakeOperations implements Operations {
     return this.mover()
   }
 
-  moverStart = () => this.#moverTo('running')
+  moverStart = async (request: object) => {
+    this.calls.push(['moverStart', request])
+    return this.#moverTo('running')
+  }
   moverPause = () => this.#moverTo('paused')
   moverResume = () => this.#moverTo('running')
   moverStop = () => this.#moverTo('idle')

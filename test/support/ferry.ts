@@ -111,6 +111,12 @@ export class Ferry {
     await this.#launch()
   }
 
+  /** From the next start on. */
+  async configure(change: Partial<ConfigInput>): Promise<void> {
+    const path = join(this.dir, 'ferry.yaml')
+    await writeFile(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), ...change }))
+  }
+
   /** Ends it and removes its state. */
   async dispose(): Promise<void> {
     await this.stop()

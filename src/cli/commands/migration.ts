@@ -5,6 +5,7 @@ import { phases, strategies } from '../../routing/modes.ts'
 import { type ApiOptions, type CliContext, clientOf, examples, printJson, printLine, withApi, withReason } from '../context.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { percentage } from '../numbers.ts'
+import { withOnConflict } from '../on-conflict.ts'
 import { painter } from '../output.ts'
 
 interface StepOptions extends ApiOptions {
@@ -12,10 +13,13 @@ interface StepOptions extends ApiOptions {
   readonly dryRun?: true
   readonly expectedPhase?: string
   readonly to?: string
+  readonly onConflict?: string
 }
 
 export function migrationCommands(program: Command, context: CliContext): void {
-  step(program, 'start', 'begin the migration', 'ferry start canary', 'ferry start shadow --reason "compare for a week"')
+  withOnConflict(
+    step(program, 'start', 'begin the migration', 'ferry start canary', 'ferry start shadow --reason "compare for a week"'),
+  )
     .addArgument(new Argument('<strategy>', 'the preset that drives the phases').choices(strategies))
     .action(async (strategy: string, options: StepOptions) => perform(context, 'start', options, { strategy }))
 
@@ -24,7 +28,9 @@ export function migrationCommands(program: Command, context: CliContext): void {
   )
   step(program, 'resume', 'go on', 'ferry resume').action(async (options: StepOptions) => perform(context, 'resume', options))
 
-  step(program, 'ramp', 'read this share of the key space from the target', 'ferry ramp 20', 'ferry ramp 0.5 --dry-run')
+  withOnConflict(
+    step(program, 'ramp', 'read this share of the key space from the target', 'ferry ramp 20', 'ferry ramp 0.5 --dry-run'),
+  )
     .argument('<percent>', '0 to 100', percentage)
     .action(async (percent: number, options: StepOptions) => perform(context, 'ramp', options, { percent }))
 
@@ -66,12 +72,13 @@ function step(program: Command, name: string, description: string, ...usage: str
 }
 
 async function perform(context: CliContext, name: string, options: StepOptions, body: object = {}): Promise<void> {
-  const { reason, dryRun, expectedPhase } = options
+  const { reason, dryRun, expectedPhase, onConflict } = options
   const answer = await clientOf(context, options).post<MigrationAnswer>(`/v1/migration/${name}`, {
     ...body,
     reason,
     dryRun,
     expectedPhase,
+    onConflict,
   })
   if (answer.blockers.length > 0 && !answer.applied) context.exitStatus = exitCodes.refused.status
   if (options.json) printJson(context, answer)

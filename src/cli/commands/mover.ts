@@ -3,8 +3,9 @@ import type { Command } from 'commander'
 import type { MoverStatus } from '../../control/schemas.ts'
 import { FerryError } from '../../errors.ts'
 import { throttleLimitNames, throttleLimits } from '../../throttle-limits.ts'
-import { type ApiOptions, type CliContext, clientOf, examples, printJson, printLine, withApi } from '../context.ts'
+import { type ApiOptions, type CliContext, clientOf, examples, printJson, printLine, withApi, withReason } from '../context.ts'
 import { fromZero, wholeNumber } from '../numbers.ts'
+import { withOnConflict } from '../on-conflict.ts'
 import { bytes, count } from '../output.ts'
 import { moverText } from '../status-text.ts'
 
@@ -38,7 +39,6 @@ export function moverCommand(program: Command, context: CliContext): void {
     .action(async (options: ApiOptions) => show(context, options, await clientOf(context, options).get<MoverStatus>('/v1/mover')))
 
   for (const [name, description] of [
-    ['start', 'begin a copy of everything'],
     ['pause', 'stop for now, keeping the place'],
     ['resume', 'go on from there'],
     ['stop', 'give the pass up'],
@@ -51,7 +51,25 @@ export function moverCommand(program: Command, context: CliContext): void {
       )
   }
 
+  startCommand(mover, context)
   setCommand(mover, context)
+}
+
+interface StartOptions extends ApiOptions {
+  readonly reason?: string
+  readonly onConflict?: string
+}
+
+function startCommand(mover: Command, context: CliContext): void {
+  withOnConflict(withReason(withApi(mover.command('start'))))
+    .description('begin a copy of everything')
+    .addHelpText(
+      'after',
+      examples('ferry mover start', 'ferry mover start --on-conflict replace --reason "left over from a test"'),
+    )
+    .action(async ({ reason, onConflict, ...options }: StartOptions) =>
+      show(context, options, await clientOf(context, options).post<MoverStatus>('/v1/mover/start', { reason, onConflict })),
+    )
 }
 
 function setCommand(mover: Command, context: CliContext): void {

@@ -1,5 +1,5 @@
 /** The copy in the background. */
-import { moverPatch, moverStatus } from '../schemas.ts'
+import { moverPatch, moverStartRequest, moverStatus } from '../schemas.ts'
 import { answers, type ControlApp, type RouteContext } from './context.ts'
 
 export function moverRoutes(app: ControlApp, { operations }: RouteContext): void {
@@ -15,7 +15,10 @@ export function moverRoutes(app: ControlApp, { operations }: RouteContext): void
     { config: { role: 'operate' }, schema: { tags: ['mover'], summary: 'Change any limit, live', body: moverPatch, response } },
     async (request) => operations.setMover(request.body),
   )
-  app.post('/v1/mover/start', options('operate', 'Begin a copy of everything'), async () => operations.moverStart())
+  const { config, schema } = options('operate', 'Begin a copy of everything')
+  app.post('/v1/mover/start', { config, schema: { ...schema, body: moverStartRequest } }, async ({ body }) =>
+    operations.moverStart(body),
+  )
   app.post('/v1/mover/pause', options('operate', 'Stop for now, keeping the place'), async () => operations.moverPause())
   app.post('/v1/mover/resume', options('operate', 'Go on from there'), async () => operations.moverResume())
   app.post('/v1/mover/stop', options('operate', 'Give the pass up'), async () => operations.moverStop())

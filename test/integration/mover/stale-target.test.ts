@@ -23,7 +23,7 @@ afterAll(async () => {
 })
 
 it('gives up what the source does not have, before and while the copy goes on', async () => {
-  await ferry.post('/v1/mover/start')
+  await ferry.post('/v1/mover/start', { onConflict: 'replace' })
   await ferry.untilStatus('half to be copied', ({ mover }) => mover.pass === 'copy' && mover.keysScanned > 1_500)
   // The scan of the source is past the place of about half of these.
   const client = await WireClient.open(ferry.port)

@@ -9,6 +9,7 @@ const free: Situation = {
   failedKeys: 0,
   functionProblem: null,
   databaseProblem: null,
+  targetKeysProblem: null,
   sourceUp: true,
   targetUp: true,
   moverRunning: false,
