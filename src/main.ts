@@ -36,7 +36,10 @@ export async function startFerry(config: Config): Promise<Ferry> {
   /** Why clients cannot be served now. */
   let closed: string | null = 'starting'
   const { store, core, lanes, migration, healer, expiries, server } = parts
-  core.events.follow(Number.MAX_SAFE_INTEGER, (event) => logger.info({ ...event }, event.message))
+  core.events.follow(Number.MAX_SAFE_INTEGER, (event) => {
+    // Whose data it is that would be lost is nothing to be found in passing.
+    logger[event.kind === 'target' ? 'warn' : 'info']({ ...event }, event.message)
+  })
   const clean = store.cleanShutdown()
   store.markRunning()
   const unknown = parts.intents === null ? 'its state was not kept' : parts.intents.recover(clean)

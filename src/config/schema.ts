@@ -266,7 +266,7 @@ export const configSchema = z
     }),
     copy: copyRulesSchema.prefault({}).meta({
       description:
-        'Rules of `ferry copy`. `ferry serve` makes both sides equal, so it takes none that would leave them different.',
+        'Rules of `ferry copy`. `ferry serve` makes both sides equal, so it takes none that would leave them different; with onConflict replace it begins on a target that has keys.',
     }),
     errorQueue: errorQueue.prefault({}).meta({ description: 'Keys that could not be copied; `ferry errors` works on them.' }),
     scripts: scripts.prefault({}).meta({ description: 'How scripts and functions are carried.' }),

@@ -199,6 +199,7 @@ export class TargetKeys {
     if (state !== 'foreign') Object.assign(this.#record, { keys: 0, written: false })
     Object.assign(this.#record, { state, text })
     this.#memory.save()
+    if (state === 'ours') this.#letOn()
   }
 
   #letOn(): void {

@@ -38,6 +38,7 @@ export function moverCommand(program: Command, context: CliContext): void {
     .addHelpText('after', examples('ferry mover status', 'ferry mover status --json'))
     .action(async (options: ApiOptions) => show(context, options, await clientOf(context, options).get<MoverStatus>('/v1/mover')))
 
+  startCommand(mover, context)
   for (const [name, description] of [
     ['pause', 'stop for now, keeping the place'],
     ['resume', 'go on from there'],
@@ -51,7 +52,6 @@ export function moverCommand(program: Command, context: CliContext): void {
       )
   }
 
-  startCommand(mover, context)
   setCommand(mover, context)
 }
 

@@ -89,7 +89,7 @@ describe.skipIf(engineMissing('redis-8.0'))('between Redis 8.0 and the Redis on 
     await client.call('VADD', 'vectors', 'VALUES', 3, 1, 2, 3, 'one')
     await client.set('plain', 'v')
     await target.client().hset('ends', 'old', '1')
-    ferry = await Ferry.start({ source: source.url, target: target.url })
+    ferry = await Ferry.start({ source: source.url, target: target.url, copy: { onConflict: 'replace' } })
     await ferry.backfill()
     await ferry.untilSettled()
     const { items } = (await ferry.get('/v1/errors')) as { items: { key: string; error: string; type: string }[] }

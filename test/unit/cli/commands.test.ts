@@ -143,6 +143,7 @@ describe('migration', () => {
   test('each step reaches the API with what was said', async () => {
     for (const line of [
       'start canary --reason why --expected-phase mirror',
+      'start big-bang --on-conflict replace',
       'ramp 2.5',
       'pause',
       'resume',
@@ -154,13 +155,24 @@ describe('migration', () => {
       expect([status, stdout]).toEqual([0, expect.stringContaining(`${line.split(' ')[0]}: done`)])
     }
     expect(control.operations.calls).toEqual([
-      ['start', { strategy: 'canary', reason: 'why', expectedPhase: 'mirror' }],
-      ['ramp', { percent: 2.5 }],
+      ['start', { strategy: 'canary', reason: 'why', expectedPhase: 'mirror', onConflict: 'refuse' }],
+      ['start', { strategy: 'big-bang', onConflict: 'replace' }],
+      ['ramp', { percent: 2.5, onConflict: 'refuse' }],
       ['pause', {}],
       ['resume', {}],
       ['cutover', {}],
       ['rollback', { to: 'observe' }],
       ['complete', {}],
+    ])
+  })
+
+  test('the mover is started with what becomes of keys that the target has', async () => {
+    expect((await ferry('mover start')).status).toBe(0)
+    expect((await ferry('mover start --on-conflict replace --reason leftovers')).status).toBe(0)
+    expect((await ferry('mover start --on-conflict merge')).status).toBe(2)
+    expect(control.operations.calls.filter(([name]) => name === 'moverStart')).toEqual([
+      ['moverStart', { onConflict: 'refuse' }],
+      ['moverStart', { onConflict: 'replace', reason: 'leftovers' }],
     ])
   })
 

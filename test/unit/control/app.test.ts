@@ -171,7 +171,9 @@ describe('answers', () => {
   test('a step passes its body on and answers with the status after it', async () => {
     const answer = await send('POST', '/v1/migration/ramp', { percent: 40, reason: 'looks good', expectedPhase: 'mirror' })
     expect(answer.json()).toMatchObject({ applied: true, status: { phase: 'canary', traffic: { readPercentage: 40 } } })
-    expect(operations.calls).toEqual([['ramp', { percent: 40, reason: 'looks good', expectedPhase: 'mirror' }]])
+    expect(operations.calls).toEqual([
+      ['ramp', { percent: 40, reason: 'looks good', expectedPhase: 'mirror', onConflict: 'refuse' }],
+    ])
     expect((await send('POST', '/v1/migration/rollback')).statusCode).toBe(200)
   })
 

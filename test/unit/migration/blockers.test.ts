@@ -23,6 +23,16 @@ const verified = (verification: Partial<Situation['verification']>, rest: Partia
   verification: { ...free.verification, maxAgeMs: 60_000, ...verification },
 })
 
+test('keys of somebody else’s on the target hold back whatever would copy there', () => {
+  const found = { ...free, targetKeysProblem: 'the target is not empty' }
+  expect(blockersOf('start', { ...found, phase: 'observe' })).toEqual(['the target is not empty'])
+  for (const step of ['ramp', 'cutover'] as const) {
+    expect(blockersOf(step, { ...found, covered: false })).toContain('the target is not empty')
+    expect(blockersOf(step, found)).toEqual([])
+  }
+  expect(blockersOf('complete', { ...found, covered: false })).not.toContain('the target is not empty')
+})
+
 describe('the age of the last verification', () => {
   test('holds nothing back unless it is asked for', () => {
     for (const step of ['start', 'ramp', 'cutover', 'complete'] as const) expect(blockersOf(step, free)).toEqual([])
