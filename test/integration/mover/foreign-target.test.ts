@@ -1,5 +1,7 @@
 /** A target that holds somebody else's data: nothing of it may be lost, until somebody says that it may. */
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openStore } from '../../../src/state/store.ts'
 import { ChaosProxy } from '../../support/chaos-proxy.ts'
 import { runCli } from '../../support/cli.ts'
 import { differencesOf, Ferry, type FerrySettings } from '../../support/ferry.ts'
@@ -232,6 +234,29 @@ describe('from phase mirror', () => {
     expect((await ferry.status()).phase).toBe('observe')
     await expect(ferry.step('start')).rejects.toThrow(/the target is not empty/)
     expect(await theirs()).toEqual(before)
+  })
+
+  it('a target that does not tell what it has is not copied to; clients’ writes reach it', async () => {
+    await target.client().call('ACL', 'SETUSER', 'shy', 'on', '>s', '~*', '&*', '+@all', '-info')
+    await open({ target: { url: target.url, username: 'shy', password: 's' } })
+    await expect(ferry.post('/v1/mover/start')).rejects.toThrow(/what the target has could not be asked \(.*NOPERM/)
+    await write('SET fresh 1')
+    await ferry.untilSettled()
+    expect(await target.client().get('fresh')).toBe('1')
+    await target.client().call('ACL', 'SETUSER', 'shy', '+info')
+    await expect(ferry.post('/v1/mover/start')).rejects.toThrow(/the target is not empty/)
+  })
+
+  it('a migration that was under way before this was asked goes on', async () => {
+    await open()
+    await ferry.stop()
+    const store = openStore(join(ferry.dir, 'state.sqlite'))
+    const { targetKeys, ...before } = store.loadDocument('migration') as Record<string, unknown>
+    expect(targetKeys).toMatchObject({ state: 'foreign' })
+    store.saveDocument('migration', { ...before, moving: true })
+    store.close()
+    await ferry.restart()
+    await untilEqual()
   })
 
   it('a copy that was under way on another target does not go on', async () => {
