@@ -275,6 +275,15 @@ describe('from phase mirror', () => {
   })
 })
 
+it('a target that has the truth from the start keeps it through a rollback, which asks nothing', async () => {
+  const before = await theirs()
+  await open({ phase: 'complete' })
+  await ferry.step('rollback')
+  await ferry.untilStatus('the source to be the authority again', ({ phase }) => phase === 'mirror')
+  await untilEqual()
+  expect(await theirs()).toEqual(before)
+})
+
 describe('a target that comes up later', () => {
   async function openAway(): Promise<ChaosProxy> {
     const toTarget = await ChaosProxy.start(target.port)
