@@ -92,6 +92,8 @@ export class EffectWrite extends ReplySlot implements Waiter {
       companion: isReplyError(companion) ? undefined : companion,
     })
     this.#reply = null
+    if (this.#core.notes.any)
+      this.#core.notes.told(name, effect.how === 'copy' ? null : effect.how === 'none' ? [] : effect.frames, this.#command.keys)
     this.#core.board.arm(this.#ticket, () => {
       if (effect.how === 'copy') this.#doubt(`the reply of ${name} did not tell what it did`)
       else if (effect.how === 'none') return

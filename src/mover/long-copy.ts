@@ -6,9 +6,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Core } from '../dispatch/core.ts'
 import { momentOf, type Payload, relativeOnly } from '../dispatch/key-transfer.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
-import { type Errand, type Moving, Spoiled, Unread } from '../dispatch/moving/moving.ts'
+import { type Errand, type Moving, Refused, Spoiled, Unread } from '../dispatch/moving/moving.ts'
 import { MovingElements, movesByElements } from '../dispatch/moving/moving-elements.ts'
 import { MovingList } from '../dispatch/moving/moving-list.ts'
+import { MovingStream } from '../dispatch/moving/moving-stream.ts'
 import { MovingString } from '../dispatch/moving/moving-string.ts'
 import type { KeyNotes } from '../dispatch/moving/write-notes.ts'
 import { ask, type Passage, stepFor } from '../dispatch/typed/passage.ts'
@@ -25,7 +26,14 @@ const freePollMs = 2
 const soonMs = 1_000
 /** Lists are read in larger pieces: each has to be found from an end of the list, and costs a hold. */
 const listWindows = 4
-const countVerbs: Readonly<Record<string, string>> = { hash: 'HLEN', set: 'SCARD', zset: 'ZCARD', list: 'LLEN', string: 'STRLEN' }
+const countVerbs: Readonly<Record<string, string>> = {
+  hash: 'HLEN',
+  set: 'SCARD',
+  zset: 'ZCARD',
+  list: 'LLEN',
+  string: 'STRLEN',
+  stream: 'XLEN',
+}
 
 /** One copy that is under way. `close` is due, however it ends. */
 export class LongCopy {
@@ -41,7 +49,7 @@ export class LongCopy {
   readonly #lost: number
   #moving: Moving | null = null
   #isPlaced = false
-  /** Of a string, when it was begun; 0 = it did not end. */
+  /** Of a string or a stream, when it was begun; 0 = it did not end. */
   #endsAtMs = 0
 
   constructor(core: Core, lanes: Lanes, db: number, key: Buffer, from: Side) {
@@ -62,14 +70,14 @@ export class LongCopy {
     // What was noted before this began, and is sent later, holds the key; so does EXEC on a connection of its own, which nobody drains.
     await untilFree(this.#core, this.#notes.stripe)
     this.#moving = await this.#begin()
-    await this.#moving?.approach()
+    await this.#sound(async () => this.#moving?.approach())
     return this.#moving !== null
   }
 
   /** The last part: under the hold, with everything sent before answered. Throws like `approach`. */
   async finish(): Promise<Payload> {
     this.#mustHaveLasted()
-    const typed = (await this.#moving?.finish()) ?? null
+    const typed = (await this.#sound(async () => this.#moving?.finish())) ?? null
     const expiresAtMs = typed === null ? 0 : await this.#expiry()
     this.#mustBeTheSame()
     this.#isPlaced = typed !== null && expiresAtMs !== null
@@ -89,6 +97,17 @@ export class LongCopy {
     if (staged instanceof StreamedString) staged.cut('it was given up')
     const { to, db } = this.#passage
     await discardStaged(to, db, [{ kind: 'staged', sizeBytes: 0, staged }])
+  }
+
+  /** What a server refuses may be due to what has spoilt the copy. */
+  async #sound<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      const { spoiled } = this.#notes
+      if (spoiled !== null && (error instanceof Unread || error instanceof Refused)) throw new Spoiled(spoiled)
+      throw error
+    }
   }
 
   async #begin(): Promise<Moving | null> {
@@ -111,9 +130,10 @@ export class LongCopy {
     }
     if (movesByElements(type)) return new MovingElements(errand, type, step)
     if (type === 'list') return new MovingList(errand, step * listWindows)
-    if (!StreamedString.suits(passage.to)) return null
+    if (type === 'string' && !StreamedString.suits(passage.to)) return null
     await this.#drained()
     this.#endsAtMs = (await this.#expiry()) ?? 0
+    if (type === 'stream') return new MovingStream(errand, step)
     return new MovingString(errand, await StreamedString.open(passage.to, db, key, count))
   }
 
@@ -139,9 +159,9 @@ export class LongCopy {
     }
   }
 
-  /** A string that ended, and was made anew by SETRANGE, cannot be told from one that did not; elements are told by their number. */
+  /** A string that ended, and was made anew by SETRANGE, cannot be told from one that did not, nor can a stream; elements are told by number. */
   #mustHaveLasted(): void {
-    if (!(this.#moving instanceof MovingString)) return
+    if (!(this.#moving instanceof MovingString || this.#moving instanceof MovingStream)) return
     const nowMs = Date.now() + this.#passage.from.clockOffsetMs
     if (this.#notes.endMoved || (this.#endsAtMs !== 0 && this.#endsAtMs < nowMs + soonMs))
       throw new Spoiled('it may have expired meanwhile')

@@ -2,6 +2,8 @@
  * A long value on its way to the other side while its key is written to. `approach` brings it over without holding the key up; `finish`, under
  * a hold and with everything sent before answered, brings what was written to meanwhile, and proves that nothing else has changed.
  */
+import { isReplyError, type Reply } from '../../resp/decode.ts'
+import type { ReplyCursor } from '../../resp/reply-cursor.ts'
 import type { Passage } from '../typed/passage.ts'
 import type { StagedValue, TypedValue } from '../typed/typed-value.ts'
 import type { KeyNotes } from './write-notes.ts'
@@ -40,3 +42,10 @@ export class Refused extends Error {}
 
 /** The reading side's words. */
 export class Unread extends Error {}
+
+/** The next answer of the reading side. Throws Unread where it is an error. */
+export function answerOf(replies: ReplyCursor): Exclude<Reply, { error: string }> {
+  const reply = replies.reply()
+  if (isReplyError(reply)) throw new Unread(reply.error)
+  return reply
+}

@@ -1,5 +1,6 @@
 /** What a write changes of the one key that it names, as far as that can be told from its arguments. Pure. */
 import { type ArgView, argBytes, argInteger, argIs } from '../../commands/arg-view.ts'
+import { streamRules } from './stream-touch.ts'
 
 /** Null: it cannot be told, so it may be anything. */
 export type Touch =
@@ -11,6 +12,22 @@ export type Touch =
   | { readonly kind: 'bytes'; readonly from: number; readonly below: number }
   /** Of a list. */
   | { readonly kind: 'push' | 'pop'; readonly end: 'left' | 'right'; readonly count: number }
+  /** Of a stream, what a look at it tells. */
+  | { readonly kind: 'evident' }
+  /** Entries of a stream, which are deleted. */
+  | { readonly kind: 'entries'; readonly ids: readonly string[] }
+  /** What is pending in a group of a stream under these ids. */
+  | { readonly kind: 'pending'; readonly group: Buffer; readonly ids: readonly string[] }
+  /** What is pending in a group with one consumer behind an id. `removed`: and the consumer itself. */
+  | {
+      readonly kind: 'consumer'
+      readonly group: Buffer
+      readonly consumer: Buffer
+      readonly after: string
+      readonly removed: boolean
+    }
+  /** Its effect, which is known once it is answered, tells. */
+  | { readonly kind: 'told' }
   | null
 
 type Rule = (args: ArgView) => Touch
@@ -97,7 +114,8 @@ const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['persist', nothing],
 ])
 
-/** Of a command with enough arguments; the key is its first one. */
-export function touchOf(name: string, args: ArgView): Touch {
-  return rules.get(name)?.(args) ?? null
+/** Of this key, by a command with enough arguments that names no other one, or is XREADGROUP. */
+export function touchOf(name: string, args: ArgView, key: Buffer): Touch {
+  const ofStreams = streamRules.get(name)
+  return ofStreams === undefined ? (rules.get(name)?.(args) ?? null) : ofStreams(args, key)
 }

@@ -6,8 +6,9 @@
 import type { ArgView } from '../../commands/arg-view.ts'
 import { arityOk, type CommandSpec } from '../../commands/spec.ts'
 import { stripeOf } from '../../routing/stripe.ts'
-import type { DbKey } from '../command-keys.ts'
+import { type DbKey, framesIn, specOf } from '../command-keys.ts'
 import type { OrderBoard } from '../order-board.ts'
+import { StreamNotes } from './stream-notes.ts'
 import { touchOf } from './touch.ts'
 
 /** Beyond it a copy is spoiled: at a thousand writes in a millisecond it would never catch up. */
@@ -27,6 +28,7 @@ export class KeyNotes {
   endMoved = false
   /** Taken from the left since this was set to 0. */
   leftPops = 0
+  readonly stream = new StreamNotes()
   #elements = new Map<string, Buffer>()
   #ranges: { from: number; below: number }[] = []
 
@@ -38,7 +40,7 @@ export class KeyNotes {
 
   /** Touched and not taken. */
   get size(): number {
-    return this.#elements.size + this.#ranges.length
+    return this.#elements.size + this.#ranges.length + this.stream.size
   }
 
   takeElements(): Buffer[] {
@@ -62,19 +64,44 @@ export class KeyNotes {
     this.spoiled ??= reason
     this.#elements.clear()
     this.#ranges = []
+    this.stream.clear()
   }
 
   wrote(name: string, args: ArgView): void {
     if (this.spoiled !== null) return
-    const touch = touchOf(name, args)
-    if (touch === null) this.spoil(`${name} may have changed any part of it`)
-    else if (touch.kind === 'elements') for (const element of touch.names) this.#elements.set(element.toString('latin1'), element)
-    else if (touch.kind === 'bytes') {
-      if (touch.below > touch.from) this.#ranges.push({ from: touch.from, below: touch.below })
-    } else if (touch.kind === 'nothing') this.endMoved = true
-    else this.#moved(touch.end, touch.kind === 'push' ? touch.count : -touch.count)
-    if (this.#elements.size + this.#ranges.length > touchesMax)
-      this.spoil(`more than ${touchesMax} parts of it were written to meanwhile`)
+    const touch = touchOf(name, args, this.key)
+    if (touch === null) {
+      this.spoil(`${name} may have changed any part of it`)
+      return
+    }
+    switch (touch.kind) {
+      case 'evident':
+        return
+      case 'nothing':
+        this.endMoved = true
+        return
+      case 'elements':
+        for (const element of touch.names) this.#elements.set(element.toString('latin1'), element)
+        break
+      case 'bytes':
+        if (touch.below > touch.from) this.#ranges.push({ from: touch.from, below: touch.below })
+        break
+      case 'push':
+      case 'pop':
+        this.#moved(touch.end, touch.kind === 'push' ? touch.count : -touch.count)
+        break
+      default:
+        this.stream.add(touch)
+    }
+    if (this.size > touchesMax) this.spoil(`more than ${touchesMax} parts of it were written to meanwhile`)
+  }
+
+  /** What a command did that was noted as one whose reply tells: as commands; null: it did not tell. */
+  told(name: string, effect: readonly Buffer[] | null): void {
+    if (this.spoiled !== null) return
+    this.stream.awaited = Math.max(0, this.stream.awaited - 1)
+    if (effect === null) this.spoil(`the reply of ${name} did not tell what it did`)
+    for (const frame of effect ?? []) for (const args of framesIn(frame, 0, frame.length)) this.wrote(specOf(args).name, args)
   }
 
   #moved(end: 'left' | 'right', by: number): void {
@@ -87,6 +114,9 @@ export class KeyNotes {
     }
   }
 }
+
+/** What XAUTOCLAIM claims, its arguments do not tell. */
+const isTold = (name: string): boolean => name === 'xautoclaim'
 
 /** The keys that are being copied like this; few at a time. */
 export class WriteNotes {
@@ -119,9 +149,16 @@ export class WriteNotes {
       if (!keys.some(({ db, key }) => db === notes.db && key.equals(notes.key))) continue
       // Arguments that make no sense are refused by the server.
       if (!arityOk(spec, args.argc)) continue
-      if (keys.length === 1) notes.wrote(spec.name, args)
+      if (keys.length === 1 || spec.name === 'xreadgroup') notes.wrote(spec.name, args)
       else notes.spoil(`${spec.name} may have changed any part of it`)
     }
+  }
+
+  /** The reply of a command is there, and its effect known (see `KeyNotes.told`). */
+  told(name: string, effect: readonly Buffer[] | null, keys: readonly DbKey[]): void {
+    if (!isTold(name)) return
+    for (const notes of this.#open)
+      if (keys.some(({ db, key }) => db === notes.db && key.equals(notes.key))) notes.told(name, effect)
   }
 
   /** In a way that tells nothing of its parts. */

@@ -18,11 +18,15 @@ export interface Stretch<E extends Row, P extends Row> {
 export class Strand<T extends Row> {
   #rows: T[] = []
   #ended: boolean
-  #start = '-'
+  #start: string
+  /** Of what it gives, as XRANGE and XPENDING take it. */
+  readonly end: string
 
-  /** `empty`: there is nothing to ask for. */
-  constructor(empty = false) {
+  /** `empty`: there is nothing to ask for. `start` and `end` as XRANGE and XPENDING take them. */
+  constructor(empty = false, start = '-', end = '+') {
     this.#ended = empty
+    this.#start = start
+    this.end = end
   }
 
   /** Whether another page is to be read before the next cut. */
@@ -33,11 +37,6 @@ export class Strand<T extends Row> {
   /** Where that page begins, as XRANGE and XPENDING take it. */
   get start(): string {
     return this.#start
-  }
-
-  /** The id of the row that a cut takes next, of those that are here. */
-  get next(): string | null {
-    return this.#rows[0]?.id ?? null
   }
 
   get isDone(): boolean {

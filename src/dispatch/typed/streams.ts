@@ -32,6 +32,8 @@ export interface Group {
 
 export interface StreamFacts {
   readonly length: number
+  /** Null where it has no entries. */
+  readonly firstId: string | null
   readonly lastId: string
   readonly entriesAdded: number | null
   readonly maxDeletedId: string | null
@@ -56,8 +58,10 @@ const numberOrNull = (reply: Reply | undefined): number | null => (reply === nul
 export function factsOf(info: Reply): StreamFacts {
   const pairs = pairsOf(info)
   const maxDeleted = pairs.get('max-deleted-entry-id')
+  const first = pairs.get('first-entry')
   return {
     length: Number(pairs.get('length')),
+    firstId: Array.isArray(first) ? String(first[0]) : null,
     lastId: String(pairs.get('last-generated-id')),
     entriesAdded: numberOrNull(pairs.get('entries-added')),
     maxDeletedId: maxDeleted === undefined ? null : String(maxDeleted),
@@ -79,6 +83,16 @@ export function groupsOf(rows: Reply): Omit<Group, 'consumers'>[] {
 
 export const consumersOf = (rows: Reply): Buffer[] =>
   Array.isArray(rows) ? rows.map((row) => pairsOf(row).get('name') as Buffer) : []
+
+/** How much each consumer has pending, of XINFO CONSUMERS, as text that is the same for the same consumers. */
+export const shareOf = (rows: Reply): string =>
+  Array.isArray(rows)
+    ? rows
+        .map((row) => pairsOf(row))
+        .map((pairs) => `${(pairs.get('name') as Buffer).toString('latin1')} ${pairs.get('pending')}`)
+        .sort()
+        .join('\n')
+    : ''
 
 /** Rows of XPENDING: id, consumer, how long ago, how often. `time`: what TIME answered right before, on the same server. */
 export function pendingOf(rows: Reply, time: Reply): Pending[] {
@@ -115,8 +129,12 @@ export function addEntry(out: CommandWriter, key: Buffer, { id, fields }: Entry)
 export const addStandIn = (out: CommandWriter, key: Buffer, id: string): void =>
   addEntry(out, key, { id, fields: [nothing, nothing] })
 
-export function addGroup(out: CommandWriter, key: Buffer, { name, lastId, consumers }: Group): void {
+export function addGroup(out: CommandWriter, key: Buffer, { name, lastId }: Pick<Group, 'name' | 'lastId'>): void {
   out.command('XGROUP', 'CREATE', key, name, lastId)
+}
+
+/** Those that are there already stay as they are. */
+export function addConsumers(out: CommandWriter, key: Buffer, { name, consumers }: Pick<Group, 'name' | 'consumers'>): void {
   for (const consumer of consumers) out.command('XGROUP', 'CREATECONSUMER', key, name, consumer)
 }
 
@@ -143,12 +161,19 @@ export function removeStandIns(out: CommandWriter, key: Buffer, ids: readonly st
     if (firstId === null) out.command('XTRIM', key, 'MAXLEN', 0)
     else out.command('XTRIM', key, 'MINID', firstId)
   }
-  const deleted = ids.slice(trimmed.length)
-  for (let at = 0; at < deleted.length; at += idsPerCommand) out.command('XDEL', key, ...deleted.slice(at, at + idsPerCommand))
+  remove(out, key, ids.slice(trimmed.length))
+}
+
+export function remove(out: CommandWriter, key: Buffer, ids: readonly string[]): void {
+  for (let at = 0; at < ids.length; at += idsPerCommand) out.command('XDEL', key, ...ids.slice(at, at + idsPerCommand))
+}
+
+export function acknowledge(out: CommandWriter, key: Buffer, group: Buffer, ids: readonly string[]): void {
+  for (let at = 0; at < ids.length; at += idsPerCommand) out.command('XACK', key, group, ...ids.slice(at, at + idsPerCommand))
 }
 
 /** Sets what all this has moved. */
-export function close(out: CommandWriter, key: Buffer, facts: StreamFacts, groups: readonly Group[]): void {
+export function close(out: CommandWriter, key: Buffer, facts: StreamFacts, groups: readonly Omit<Group, 'consumers'>[]): void {
   const added = facts.entriesAdded === null ? [] : ['ENTRIESADDED', facts.entriesAdded]
   const maxDeleted = facts.maxDeletedId === null ? [] : ['MAXDELETEDID', facts.maxDeletedId]
   out.command('XSETID', key, facts.lastId, ...added, ...maxDeleted)

@@ -9,11 +9,25 @@ import { OrderBoard, Stripe } from '../../../../src/dispatch/order-board.ts'
 
 const touched = (line: string): string => {
   const args = argViewOf(line.split(' '))
-  const touch = touchOf(specOf(args).name, args)
+  const touch = touchOf(specOf(args).name, args, Buffer.from('k'))
   if (touch === null) return 'anything'
-  if (touch.kind === 'elements') return touch.names.join(' ')
-  if (touch.kind === 'bytes') return `${touch.from}..${touch.below}`
-  return touch.kind === 'nothing' ? 'nothing' : `${touch.kind} ${touch.end} ${touch.count}`
+  switch (touch.kind) {
+    case 'elements':
+      return touch.names.join(' ')
+    case 'bytes':
+      return `${touch.from}..${touch.below}`
+    case 'push':
+    case 'pop':
+      return `${touch.kind} ${touch.end} ${touch.count}`
+    case 'entries':
+      return `entries ${touch.ids.join(' ')}`
+    case 'pending':
+      return `in ${touch.group}: ${touch.ids.join(' ')}`
+    case 'consumer':
+      return `in ${touch.group}: ${touch.consumer} behind ${touch.after}${touch.removed ? ', removed' : ''}`
+    default:
+      return touch.kind
+  }
 }
 
 describe('what a write touches', () => {
@@ -42,8 +56,32 @@ describe('what a write touches', () => {
     ['SET k v', 'anything'],
     ['DEL k', 'anything'],
     ['PEXPIRE k 5', 'nothing'],
-    ['XADD k * f v', 'anything'],
     ['RENAME k l', 'anything'],
+    ['XADD k * f v', 'evident'],
+    ['XADD k NOMKSTREAM MAXLEN ~ 100 LIMIT 5 KEEPREF 5-* f v', 'evident'],
+    ['XADD k MINID = 5-0 * delref v', 'evident'],
+    ['XADD k MAXLEN 100 DELREF * f v', 'anything'],
+    ['XADD k IDMPAUTO p * f v', 'anything'],
+    ['XTRIM k MAXLEN ~ 100 LIMIT 5', 'evident'],
+    ['XTRIM k MINID 5 ACKED', 'anything'],
+    ['XDEL k 5 07-1', 'entries 5-0 7-1'],
+    ['XDEL k five', 'anything'],
+    ['XACK k g 1-1 2-1', 'in g: 1-1 2-1'],
+    ['XCLAIM k g c 0 1-1 2 IDLE 5 FORCE', 'in g: 1-1 2-0'],
+    ['XAUTOCLAIM k g c 0 0', 'told'],
+    ['XREADGROUP GROUP g c COUNT 5 BLOCK 0 NOACK STREAMS k >', 'evident'],
+    ['XREADGROUP GROUP g c STREAMS other k 5 >', 'evident'],
+    ['XREADGROUP GROUP g c STREAMS other k > 5', 'in g: c behind 5-0'],
+    ['XREADGROUP GROUP g c STREAMS k k 5 6', 'anything'],
+    ['XREADGROUP GROUP g c CLAIM 5 STREAMS k >', 'anything'],
+    ['XGROUP CREATE k g $ MKSTREAM', 'evident'],
+    ['XGROUP CREATECONSUMER k g c', 'evident'],
+    ['XGROUP DELCONSUMER k g c', 'in g: c behind 0-0, removed'],
+    ['XGROUP DESTROY k g', 'anything'],
+    ['XGROUP SETID k g 0', 'anything'],
+    ['XSETID k 5-0', 'anything'],
+    ['XACKDEL k g IDS 1 5-0', 'anything'],
+    ['XDELEX k IDS 1 5-0', 'anything'],
   ])('%s: %s', (line, expected) => {
     expect(touched(line)).toBe(expected)
   })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  addConsumers,
   addEntry,
   addGroup,
   claim,
@@ -34,7 +35,8 @@ describe('what is known of a stream', () => {
   it('is what XINFO tells', () => {
     const info = ['length', 2, 'last-generated-id', bytes('9-1'), 'max-deleted-entry-id', bytes('3-0'), 'entries-added', 7]
     const told = info.map((word) => (typeof word === 'string' ? bytes(word) : word))
-    expect(factsOf(told)).toEqual({ length: 2, lastId: '9-1', entriesAdded: 7, maxDeletedId: '3-0' })
+    expect(factsOf(told)).toEqual({ length: 2, firstId: null, lastId: '9-1', entriesAdded: 7, maxDeletedId: '3-0' })
+    expect(factsOf([...told, bytes('first-entry'), [bytes('8-1'), [bytes('f'), bytes('v')]]]).firstId).toBe('8-1')
     expect(factsOf(told.slice(0, 4))).toMatchObject({ entriesAdded: null, maxDeletedId: null })
   })
   it('groups may not know how much they have read', () => {
@@ -76,11 +78,11 @@ describe('the commands that make a stream', () => {
     expect(written((out) => claim(out, key, bytes('g'), many))).toHaveLength(2)
   })
   it('make a group with all of its consumers', () => {
-    expect(written((out) => addGroup(out, key, group('g', 1)))).toEqual([
-      'XGROUP CREATE k g 9-0',
-      'XGROUP CREATECONSUMER k g c',
-      'XGROUP CREATECONSUMER k g d',
-    ])
+    const made = written((out) => {
+      addGroup(out, key, group('g', 1))
+      addConsumers(out, key, group('g', 1))
+    })
+    expect(made).toEqual(['XGROUP CREATE k g 9-0', 'XGROUP CREATECONSUMER k g c', 'XGROUP CREATECONSUMER k g d'])
   })
   it('remove what only stood in for an entry, by trimming where it is older than all of them', () => {
     const removed = (firstId: string | null, ...ids: string[]) => written((out) => removeStandIns(out, key, ids, firstId))
@@ -89,7 +91,7 @@ describe('the commands that make a stream', () => {
     expect(removed(null, '1-0', '3-0')).toEqual(['XTRIM k MAXLEN 0'])
   })
   it('end with the counters', () => {
-    const facts = { length: 2, lastId: '9-1', entriesAdded: 7, maxDeletedId: '3-0' }
+    const facts = { length: 2, firstId: '4-0', lastId: '9-1', entriesAdded: 7, maxDeletedId: '3-0' }
     expect(written((out) => close(out, key, facts, [group('g', 4), group('h', null)]))).toEqual([
       'XSETID k 9-1 ENTRIESADDED 7 MAXDELETEDID 3-0',
       'XGROUP SETID k g 9-0 ENTRIESREAD 4',
