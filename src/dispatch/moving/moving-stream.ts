@@ -43,6 +43,9 @@ import { mustBeAlike } from './stream-proof.ts'
 
 /** What is left for the hold: of entries, and of ids that something is pending under. */
 const lastRound = 500
+/** Once so many rounds have not made it fewer: a consumer that asks again and again for what it has not acknowledged changes all of that. */
+const shorterRounds = 10
+const lastRoundMax = 5_000
 const roundsMax = 50
 /** From here on a round ends where it is, and what was noted is brought before it goes on: most of it lies ahead, and is forgotten. */
 const notesPerRound = 10_000
@@ -63,6 +66,8 @@ export class MovingStream implements Moving {
   #reached = '0-0'
   /** Nothing older is in the copy. */
   #first = '0-0'
+  /** The last id when it was begun. */
+  #begunAt: string | null = null
   #added: number | null = null
   #sizeBytes = 0
   /** Of entries and of pending ids, brought in this round. */
@@ -79,15 +84,13 @@ export class MovingStream implements Moving {
   async approach(): Promise<void> {
     const { notes } = this.#errand
     this.staged.send(open, 0)
-    let lastId: string | null = null
     for (let rounds = 0; ; ) {
       const look = await this.#round()
       if (look === null) throw new Spoiled('it is not there any more')
-      lastId ??= look.facts.lastId
-      if (this.#reached === look.facts.lastId && this.#rows <= lastRound && notes.size <= lastRound) return
+      const most = rounds < shorterRounds ? lastRound : lastRoundMax
+      if (this.#reached === look.facts.lastId && this.#rows <= most && notes.size <= most) return
       // However long it is: what it had when it was begun comes to an end.
-      if (!isOlder(this.#reached, lastId) && ++rounds === roundsMax)
-        throw new Spoiled('it is written to faster than it can be copied')
+      if (!this.#isBehind && ++rounds === roundsMax) throw new Spoiled('it is written to faster than it can be copied')
     }
   }
 
@@ -137,6 +140,11 @@ export class MovingStream implements Moving {
     return look
   }
 
+  /** Not all is copied that it had when it was begun. */
+  get #isBehind(): boolean {
+    return this.#begunAt !== null && isOlder(this.#reached, this.#begunAt)
+  }
+
   async #sound(): Promise<void> {
     await this.staged.answered
     mustBeSound(this.#errand.notes, this.staged)
@@ -167,6 +175,7 @@ export class MovingStream implements Moving {
     if (isOlder(lastId, this.#reached) || (entriesAdded !== null && entriesAdded < (this.#added ?? 0)))
       throw new Spoiled('it was made anew')
     this.#added = entriesAdded
+    this.#begunAt ??= lastId
     return look
   }
 
@@ -207,7 +216,7 @@ export class MovingStream implements Moving {
       this.#reached = end
       this.#sizeBytes += replies.bytes.length + brought.sizeBytes
       this.#rows += brought.rows
-      if (notes.size > notesPerRound) break
+      if (this.#isBehind && notes.size > notesPerRound) break
     }
   }
 
