@@ -26,6 +26,8 @@ export class Ticket {
   /** Null until it is known what is to be done. */
   run: (() => void) | null = null
   parked: Parked[] = []
+  /** A hold: it is not over once it has run. */
+  stays = false
   /** See OrderBoard.beginEpoch. */
   readonly epoch: number
 
@@ -114,7 +116,7 @@ export class OrderBoard {
     try {
       for (let ticket = this.#ready.shift(); ticket !== undefined; ticket = this.#ready.shift()) {
         ticket.run?.()
-        this.#release(ticket)
+        if (!ticket.stays) this.#release(ticket)
       }
     } finally {
       this.#running = false
@@ -129,6 +131,19 @@ export class OrderBoard {
       this.#tails.set(stripe, ticket)
       this.flags[stripe] = (this.flags[stripe] as number) | Stripe.closed
     }
+    return ticket
+  }
+
+  /**
+   * As `hold`, of stripes that may be busy: nothing new starts on them, and `run` is called, perhaps at once, when what stands on them is
+   * through. Where somebody writes all the time, and each effect is known only by its reply, they are never free by themselves. Finished
+   * before that it closes them no more, and `run` is called in its turn all the same.
+   */
+  holdBehind(stripes: readonly number[], run: () => void): Ticket {
+    const ticket = this.reserve(stripes)
+    ticket.stays = true
+    for (const stripe of stripes) this.flags[stripe] = (this.flags[stripe] as number) | Stripe.closed
+    this.arm(ticket, run)
     return ticket
   }
 
@@ -151,6 +166,11 @@ export class OrderBoard {
   }
 
   finish(ticket: Ticket): void {
+    if (ticket.blockers > 0) {
+      ticket.stays = false
+      this.defer(ticket)
+      return
+    }
     this.#release(ticket)
     this.#runReady()
   }

@@ -22,7 +22,7 @@ import { discardValues, goesByType, readLong, readStringsFirst, readValues, writ
 import { otherSide, type Side, sides } from '../routing/modes.ts'
 import { stripeOf } from '../routing/stripe.ts'
 import type { KeyEnds } from './key-end.ts'
-import { LongCopy, untilFree } from './long-copy.ts'
+import { LongCopy } from './long-copy.ts'
 import type { RuledCopy } from './ruled-copy.ts'
 
 export interface CopyOutcome {
@@ -53,6 +53,8 @@ interface Manner {
   readonly behindGate: boolean
   readonly cautious: boolean
   readonly patience: number
+  /** Busy keys are not left out: they are held as soon as nothing is under way on them, and nothing new starts meanwhile. */
+  readonly queues: boolean
   /** Under the hold; `stopped` is true once nobody wants the values any more. */
   readonly read: (keys: readonly Buffer[], stopped: () => boolean) => Promise<Payload[]>
 }
@@ -125,7 +127,13 @@ export class Copier {
       generation: null,
       lost: null,
     }
-    const whole: Manner = { behindGate, cautious, patience, read: (own, stopped) => this.#readWhole(db, own, from, stopped) }
+    const whole: Manner = {
+      behindGate,
+      cautious,
+      patience,
+      queues: false,
+      read: (own, stopped) => this.#readWhole(db, own, from, stopped),
+    }
     // They read the values themselves.
     if (this.rules !== null) {
       await this.#copyHeld(db, keys, from, outcome, whole)
@@ -133,7 +141,7 @@ export class Copier {
     }
     // One key is asked for its size in any case: it may be here because it is long.
     if (keys.length > 1 && !behindGate && isMostlyStrings(this.#lanes.lane(from)) && !this.#mustDump(from)) {
-      await this.#copyStrings(db, keys, from, outcome, { behindGate, cautious, patience })
+      await this.#copyStrings(db, keys, from, outcome, { behindGate, cautious, patience, queues: false })
       return outcome
     }
     const long = await this.#longOf(db, keys, from, outcome)
@@ -185,10 +193,15 @@ export class Copier {
       return
     }
     while (!manner.behindGate && this.#core.board.gates > 0) await this.#gate()
-    const { free, stripes } = this.#choose(db, keys, from, outcome)
+    const { free, stripes } = this.#choose(db, keys, from, outcome, manner.queues)
     if (free.length === 0) return
-    const hold = new Hold(this.#core, this.#core.board.hold(stripes), manner.patience * this.#core.limits.holdWaitMs)
-    await this.#transfer(db, free, from, outcome, hold, manner)
+    const { board, limits } = this.#core
+    const turn = Promise.withResolvers<void>()
+    const ticket = manner.queues ? board.holdBehind(stripes, turn.resolve) : board.hold(stripes)
+    const hold = new Hold(this.#core, ticket, manner.patience * limits.holdWaitMs)
+    if (manner.queues) await turn.promise
+    if (hold.givenUp) outcome.busy.push(...free)
+    else await this.#transfer(db, free, from, outcome, hold, manner)
     hold.end()
   }
 
@@ -226,14 +239,14 @@ export class Copier {
       const moves = await copy.approach()
       if (!moves) await this.#copyHeld(db, [key], from, outcome, held)
       else {
-        await untilFree(this.#core, stripeOf(key, 0, key.length, db))
         const read = async (): Promise<Payload[]> => {
           const payload = await copy.finish()
           const { journal } = this.#core
           if (journal.truthOf(db, key) === from) outcome.generation = journal.generationOf(db, key)
           return [payload]
         }
-        await this.#copyHeld(db, [key], from, outcome, { ...manner, patience: Math.max(manner.patience, lastPatience), read })
+        const last: Manner = { ...manner, patience: Math.max(manner.patience, lastPatience), queues: true, read }
+        await this.#copyHeld(db, [key], from, outcome, last)
       }
     } catch (error) {
       this.#notCopied(key, from, error as Error, outcome)
@@ -255,7 +268,13 @@ export class Copier {
     return new Promise((resolve) => this.#core.board.parkAtGate({ unpark: resolve }))
   }
 
-  #choose(db: number, keys: readonly Buffer[], from: Side, outcome: CopyOutcome): { free: Buffer[]; stripes: number[] } {
+  #choose(
+    db: number,
+    keys: readonly Buffer[],
+    from: Side,
+    outcome: CopyOutcome,
+    queues: boolean,
+  ): { free: Buffer[]; stripes: number[] } {
     const { board, journal } = this.#core
     const free: Buffer[] = []
     const stripes = new Set<number>()
@@ -264,7 +283,7 @@ export class Copier {
       // Its truth is where this copy would write: whoever heals the journal copies it the other way.
       if (((board.flags[stripe] as number) & Stripe.dirty) !== 0 && journal.truthOf(db, key) === otherSide(from)) {
         outcome.passedOver++
-      } else if (board.isBusy(stripe)) outcome.busy.push(key)
+      } else if (!queues && board.isBusy(stripe)) outcome.busy.push(key)
       else {
         free.push(key)
         stripes.add(stripe)

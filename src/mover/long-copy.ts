@@ -68,7 +68,7 @@ export class LongCopy {
   /** False: a value of its type has to be held all the time. Throws Spoiled, Refused, Unread or TransferLost. */
   async approach(): Promise<boolean> {
     // What was noted before this began, and is sent later, holds the key; so does EXEC on a connection of its own, which nobody drains.
-    await untilFree(this.#core, this.#notes.stripe)
+    await new Promise<void>((resolve) => this.#core.board.open([this.#notes.stripe], resolve))
     this.#moving = await this.#begin()
     await this.#sound(async () => this.#moving?.approach())
     return this.#moving !== null
@@ -200,7 +200,7 @@ export class LongCopy {
 const lostOn = ({ counters }: Core): number => sides.reduce((sum, side) => sum + counters.sides[side].lost, 0)
 
 /** Throws Spoiled where it takes too long. */
-export async function untilFree({ board }: Core, stripe: number): Promise<void> {
+async function untilFree({ board }: Core, stripe: number): Promise<void> {
   const deadlineMs = performance.now() + freeMs
   while (board.gates > 0 || board.isBusy(stripe)) {
     if (performance.now() > deadlineMs) throw new Spoiled('it was in use for too long')

@@ -15,15 +15,7 @@
  */
 import { ask } from '../typed/passage.ts'
 import { Staged } from '../typed/staging.ts'
-import {
-  askEntries,
-  askLook,
-  bringStretches,
-  type GroupStrand,
-  lookOf,
-  type StreamErrand,
-  type StreamLook,
-} from '../typed/stream-read.ts'
+import { askEntries, askLook, bringStretches, lookOf, type StreamErrand, type StreamLook } from '../typed/stream-read.ts'
 import { isOlder, Strand } from '../typed/stream-stretch.ts'
 import {
   addConsumers,
@@ -47,6 +39,7 @@ const lastRound = 500
 const shorterRounds = 10
 const lastRoundMax = 5_000
 const roundsMax = 50
+const longerRoundsMax = 5
 /** From here on a round ends where it is, and what was noted is brought before it goes on: most of it lies ahead, and is forgotten. */
 const notesPerRound = 10_000
 const idsPerQuestion = 500
@@ -55,6 +48,13 @@ interface MovedGroup {
   readonly name: Buffer
   /** What was delivered up to this id is copied, or noted. */
   delivered: string
+}
+
+interface Page {
+  readonly entries: Strand<Entry>
+  /** Of the stretch that it makes whole. */
+  readonly end: string
+  readonly bytes: number
 }
 
 export class MovingStream implements Moving {
@@ -84,13 +84,16 @@ export class MovingStream implements Moving {
   async approach(): Promise<void> {
     const { notes } = this.#errand
     this.staged.send(open, 0)
-    for (let rounds = 0; ; ) {
+    for (let [rounds, longer] = [0, 0]; ; ) {
+      const before = this.#rows
       const look = await this.#round()
       if (look === null) throw new Spoiled('it is not there any more')
       const most = rounds < shorterRounds ? lastRound : lastRoundMax
       if (this.#reached === look.facts.lastId && this.#rows <= most && notes.size <= most) return
       // However long it is: what it had when it was begun comes to an end.
-      if (!this.#isBehind && ++rounds === roundsMax) throw new Spoiled('it is written to faster than it can be copied')
+      if (this.#isBehind) continue
+      if (this.#rows > lastRoundMax && this.#rows >= before) longer++
+      if (++rounds === roundsMax || longer === longerRoundsMax) throw new Spoiled('it is written to faster than it can be copied')
     }
   }
 
@@ -196,28 +199,34 @@ export class MovingStream implements Moving {
   /** The entries up to an id, and what is pending under them, or as much as comes before too much is noted. */
   async #stretches(lastId: string): Promise<void> {
     const { notes } = this.#errand
-    const { passage, key, step } = this.#stream
-    while (isOlder(this.#reached, lastId)) {
+    if (!isOlder(this.#reached, lastId)) return
+    for (let reading: Promise<Page> | null = this.#page(this.#reached, lastId); reading !== null; ) {
+      const { entries, end, bytes }: Page = await reading
+      const pauses = this.#isBehind && notes.size > notesPerRound
+      reading = pauses || !isOlder(end, lastId) ? null : this.#page(end, lastId)
+      // Where this page fails nobody asks for the next one.
+      reading?.catch(() => undefined)
       const start = `(${this.#reached}`
-      const entries = new Strand<Entry>(false, start, lastId)
-      const replies = await ask(passage, (out) => askEntries(out, key, entries, step))
-      const page = entriesOf(answerOf(replies))
-      const last = page.length < step ? undefined : page.at(-1)
-      const end = last?.id ?? lastId
-      // All that there is in this stretch.
-      entries.add(page, page.length + 1)
-      const groups: GroupStrand[] = [...this.#groups.values()].map(({ name }) => ({
-        name,
-        strand: new Strand<Pending>(false, start, end),
-      }))
+      const groups = [...this.#groups.values()].map(({ name }) => ({ name, strand: new Strand<Pending>(false, start, end) }))
       const brought = await bringStretches(this.#stream, entries, groups, (ids) => this.#letGoOfStandIns(ids))
       if (typeof brought === 'string') throw new Unread(brought)
       mustBeSound(notes, this.staged)
       this.#reached = end
-      this.#sizeBytes += replies.bytes.length + brought.sizeBytes
+      this.#sizeBytes += bytes + brought.sizeBytes
       this.#rows += brought.rows
-      if (this.#isBehind && notes.size > notesPerRound) break
     }
+  }
+
+  /** The entries behind one id up to another, or to the end of a page. What is pending under them is read after them, and up to their end. */
+  async #page(after: string, lastId: string): Promise<Page> {
+    const { passage, key, step } = this.#stream
+    const entries = new Strand<Entry>(false, `(${after}`, lastId)
+    const replies = await ask(passage, (out) => askEntries(out, key, entries, step))
+    const rows = entriesOf(answerOf(replies))
+    // All that there is in this stretch.
+    entries.add(rows, rows.length + 1)
+    const last = rows.length < step ? undefined : rows.at(-1)
+    return { entries, end: last?.id ?? lastId, bytes: replies.bytes.length }
   }
 
   /** Those that were deleted. The ones that were trimmed are so with the next round: trimming here could outrun what is noted. */

@@ -151,6 +151,50 @@ describe('a hold', () => {
   })
 })
 
+describe('a hold of a busy stripe', () => {
+  it('lets nothing new in, and begins when what was there is through', () => {
+    const board = new OrderBoard()
+    const log: string[] = []
+    const effect = board.reserve([3])
+    const hold = board.holdBehind([3], () => log.push('held'))
+    expect((board.flags[3] as number) & Stripe.closed).toBe(Stripe.closed)
+    board.park(3, parkedInto(log, 'woken'))
+    board.arm(effect, () => log.push('effect'))
+    expect(log).toEqual(['effect', 'held'])
+    expect((board.flags[3] as number) & Stripe.closed).toBe(Stripe.closed)
+    board.defer(hold)
+    board.open([3], () => log.push('behind'))
+    expect(log).toEqual(['effect', 'held', 'woken'])
+    board.finish(hold)
+    expect(log).toEqual(['effect', 'held', 'woken', 'behind'])
+    expect([board.flags[3], board.openTickets]).toEqual([Stripe.free, 0])
+  })
+
+  it('is there at once where the stripe is free', () => {
+    const board = new OrderBoard()
+    const log: string[] = []
+    const hold = board.holdBehind([3], () => log.push('held'))
+    expect(log).toEqual(['held'])
+    board.finish(hold)
+    expect([board.flags[3], board.openTickets]).toEqual([Stripe.free, 0])
+  })
+
+  it('that is given up before it begins lets in who waits, and holds nothing in its turn', () => {
+    const board = new OrderBoard()
+    const log: string[] = []
+    const effect = board.reserve([3])
+    const hold = board.holdBehind([3], () => log.push('turn'))
+    board.park(3, parkedInto(log, 'woken'))
+    board.finish(hold)
+    expect(log).toEqual(['woken'])
+    expect(board.flags[3]).toBe(Stripe.deferred)
+    board.open([3], () => log.push('behind'))
+    board.arm(effect, () => log.push('effect'))
+    expect(log).toEqual(['woken', 'effect', 'turn', 'behind'])
+    expect([board.flags[3], board.openTickets]).toEqual([Stripe.free, 0])
+  })
+})
+
 describe('dirty marks', () => {
   it('are counted: two keys of one stripe need two clearings', () => {
     const board = new OrderBoard()
