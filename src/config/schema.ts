@@ -169,7 +169,7 @@ const limits = z.strictObject({
     .meta({ description: "A copy that makes a client's write wait for longer is given up and retried." }),
   longHoldWaitMs: atLeastOne(600_000).default(limitDefaults.longHoldWaitMs).meta({
     description:
-      'The same for a long value that cannot be copied while it is written to: a stream, or one that scripts, transactions or unusual commands write to all the time.',
+      'The same for a long value that cannot be copied while it is written to: one that scripts, transactions or unusual commands write to all the time.',
   }),
   longValueBytes: bytes(tebibyte).default(limitDefaults.longValueBytes).meta({
     description: 'A value that takes more of the memory of its server is copied in pieces, and while it is written to.',

@@ -222,6 +222,7 @@ export class Copier {
     const held: Manner = {
       ...manner,
       patience,
+      queues: true,
       read: (_keys, stopped) => readLong(reading, writing, db, key, stopped, this.#carry),
     }
     if (!this.#holds || !this.#seesWrites || from !== this.#core.traffic.authority || manner.patience >= heldFrom) {

@@ -5,7 +5,7 @@ import { RawConnection, type Reply } from '../../src/demo/raw-connection.ts'
 
 type Command = (string | number)[]
 
-export const streamGroups = ['head', 'behind', 'untouched']
+const streamGroups = ['head', 'behind', 'untouched']
 const consumers = 8
 /** With little pending, which they ask for again and again. */
 const fewConsumers = 3

@@ -1,8 +1,6 @@
 /** What was touched of a stream, as far as a look at it does not tell. */
 import { isOlder } from '../typed/stream-stretch.ts'
-import type { Touch } from './touch.ts'
-
-export type StreamTouch = Extract<Touch, { kind: 'entries' | 'pending' | 'consumer' | 'told' }>
+import type { StreamTouch } from './stream-touch.ts'
 
 /** All that is pending with a consumer behind an id. */
 export interface NotedConsumer {
@@ -36,7 +34,7 @@ export class StreamNotes {
     return this.#deleted.size + this.#pending
   }
 
-  add(touch: StreamTouch): void {
+  add(touch: Exclude<StreamTouch, { kind: 'evident' }>): void {
     if (touch.kind === 'told') this.awaited++
     else if (touch.kind === 'entries') for (const id of touch.ids) this.#deleted.add(id)
     else {

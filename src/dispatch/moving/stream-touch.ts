@@ -1,6 +1,26 @@
 /** What commands change of the one stream that is looked at, by their arguments. Pure. */
 import { type ArgView, argBytes, argIs } from '../../commands/arg-view.ts'
-import type { Touch } from './touch.ts'
+
+export type StreamTouch =
+  /** What a look at the stream tells. */
+  | { readonly kind: 'evident' }
+  /** Entries, which are deleted. */
+  | { readonly kind: 'entries'; readonly ids: readonly string[] }
+  /** What is pending in a group under these ids. */
+  | { readonly kind: 'pending'; readonly group: Buffer; readonly ids: readonly string[] }
+  /** What is pending in a group with one consumer behind an id. `removed`: and the consumer itself. */
+  | {
+      readonly kind: 'consumer'
+      readonly group: Buffer
+      readonly consumer: Buffer
+      readonly after: string
+      readonly removed: boolean
+    }
+  /** Its effect, which is known once it is answered, tells. */
+  | { readonly kind: 'told' }
+
+/** Null: it cannot be told, so it may be anything. */
+type Touch = StreamTouch | null
 
 /** A look at the stream tells: what was added is behind its last id, what was trimmed before its first one, and groups tell how far they are. */
 const evident: Touch = { kind: 'evident' }

@@ -1,6 +1,6 @@
 /** What a write changes of the one key that it names, as far as that can be told from its arguments. Pure. */
 import { type ArgView, argBytes, argInteger, argIs } from '../../commands/arg-view.ts'
-import { streamRules } from './stream-touch.ts'
+import { type StreamTouch, streamRules } from './stream-touch.ts'
 
 /** Null: it cannot be told, so it may be anything. */
 export type Touch =
@@ -12,22 +12,7 @@ export type Touch =
   | { readonly kind: 'bytes'; readonly from: number; readonly below: number }
   /** Of a list. */
   | { readonly kind: 'push' | 'pop'; readonly end: 'left' | 'right'; readonly count: number }
-  /** Of a stream, what a look at it tells. */
-  | { readonly kind: 'evident' }
-  /** Entries of a stream, which are deleted. */
-  | { readonly kind: 'entries'; readonly ids: readonly string[] }
-  /** What is pending in a group of a stream under these ids. */
-  | { readonly kind: 'pending'; readonly group: Buffer; readonly ids: readonly string[] }
-  /** What is pending in a group with one consumer behind an id. `removed`: and the consumer itself. */
-  | {
-      readonly kind: 'consumer'
-      readonly group: Buffer
-      readonly consumer: Buffer
-      readonly after: string
-      readonly removed: boolean
-    }
-  /** Its effect, which is known once it is answered, tells. */
-  | { readonly kind: 'told' }
+  | StreamTouch
   | null
 
 type Rule = (args: ArgView) => Touch

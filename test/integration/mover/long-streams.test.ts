@@ -33,8 +33,8 @@ async function start(sourceEngine: string | undefined, targetEngine: string | un
   ferry = await Ferry.start({ source: source.url, target: target.url, mover: unthrottled, limits: { longValueBytes } })
 }
 
-/** How often each command was run, until all is copied. */
-async function copyWhileUsed(): Promise<Map<string, number>> {
+/** How often each command was run, until all is copied; `beside` runs all the time, too. */
+async function copyWhileUsed(...beside: ((n: number) => string[][])[]): Promise<Map<string, number>> {
   let running = true
   const counts = new Map<string, number>()
   const working = Array.from({ length: clients }, async (_, n) => {
@@ -42,10 +42,17 @@ async function copyWhileUsed(): Promise<Map<string, number>> {
     await client.run(() => running)
     for (const [name, count] of client.counts) counts.set(name, (counts.get(name) ?? 0) + count)
   })
+  const others = beside.map(async (commands, i) => {
+    const connection = await RawConnection.open(ferry.port)
+    let n = 0
+    for (; running; n++) await connection.batch(commands(n))
+    connection.close()
+    counts.set(`beside ${i}`, n)
+  })
   await ferry.backfill(60_000)
   await ferry.untilStatus('the stream to be copied', ({ journal }) => journal.dirtyKeys === 0, 60_000)
   running = false
-  await Promise.all(working)
+  await Promise.all([...working, ...others])
   await ferry.untilSettled(60_000)
   return counts
 }
@@ -64,5 +71,24 @@ describe.each(pairs.filter(({ engines }) => engines.every(isThere)))('a long str
     const verbs = ['XADD', 'XREADGROUP', 'XREADGROUP that waits', 'XACK', 'XCLAIM', 'XAUTOCLAIM', 'XDEL', 'XTRIM', 'XGROUP']
     for (const verb of verbs) expect(counts.get(verb) ?? 0, verb).toBeGreaterThan(0)
     expect((await ferry.status()).holdWaitMaxMs).toBeLessThan(waitMsMax)
+  })
+})
+
+describe('a long stream', () => {
+  it('of which far more is deleted meanwhile than is kept until its end is reached', { timeout: 150_000 }, async () => {
+    await start(undefined, undefined)
+    // None of these ids is there; each is noted all the same.
+    const ids = (n: number): string[] => Array.from({ length: 4_000 }, (_, i) => `${((n * 4_000 + i) % entries) + 1}-9`)
+    const deletions = (n: number): string[][] => (n < 20 ? [['XDEL', 'stream', ...ids(n)]] : [['PING']])
+    const counts = await copyWhileUsed(deletions)
+    expect(counts.get('beside 0') ?? 0).toBeGreaterThan(20)
+    expect(await compareLong(source.port, target.port), `seed ${seed}`).toEqual([])
+  })
+
+  it('that is changed in ways that tell nothing of its parts is held in the end', { timeout: 150_000 }, async () => {
+    await start(undefined, undefined)
+    const counts = await copyWhileUsed((n) => [['XGROUP', 'SETID', 'stream', 'untouched', `${n}-1`]])
+    expect(counts.get('beside 0') ?? 0).toBeGreaterThan(5)
+    expect(await compareLong(source.port, target.port), `seed ${seed}`).toEqual([])
   })
 })
