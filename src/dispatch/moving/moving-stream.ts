@@ -6,12 +6,13 @@
  *
  *   what is deleted is looked up        so whatever was pending under it has changed for the last time, and that was noted before
  *   the notes of pending ids are taken  everything sent before is answered: they are all in what is read now
+ *   noted and newly delivered ids       claimed anew, or acknowledged, on the copy
  *   entries, and what is pending        up to the last id there was; a page of entries before what is pending under its ids, so whoever was
  *   behind those that were copied       given one that is deleted by then is found, and a stand-in added for it while that is possible
- *   noted and newly delivered ids       claimed anew, or acknowledged, on the copy
  *   the deletions
  *
- * In the end both have as many entries, and each consumer has as much pending.
+ * In the end both have as many entries, and each consumer has as much pending. A client that waits for entries (BLOCK) waits in Ferry; what
+ * serves it is sent, noted and waited for as any other command is (session/blocking.ts).
  */
 import { ask } from '../typed/passage.ts'
 import { Staged } from '../typed/staging.ts'
