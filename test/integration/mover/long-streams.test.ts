@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { Random } from '../../../src/demo/random.ts'
 import { RawConnection } from '../../../src/demo/raw-connection.ts'
 import { compareLong } from '../../scenarios/big-keys/compare-long.ts'
+import { ChaosProxy } from '../../support/chaos-proxy.ts'
 import { Ferry } from '../../support/ferry.ts'
 import { engineMissing, type RedisServer, startRedis } from '../../support/redis-server.ts'
 import { fillStream, StreamClient } from '../../support/stream-traffic.ts'
@@ -90,5 +91,28 @@ describe('a long stream', () => {
     const counts = await copyWhileUsed((n) => [['XGROUP', 'SETID', 'stream', 'untouched', `${n}-1`]])
     expect(counts.get('beside 0') ?? 0).toBeGreaterThan(5)
     expect(await compareLong(source.port, target.port), `seed ${seed}`).toEqual([])
+  })
+
+  it('to which something is always being added, far away from its source', { timeout: 150_000 }, async () => {
+    await start(undefined, undefined)
+    await ferry.dispose()
+    const far = await ChaosProxy.start(source.port)
+    far.delay(5)
+    const limits = { longValueBytes }
+    ferry = await Ferry.start({ source: `redis://127.0.0.1:${far.port}`, target: target.url, mover: unthrottled, limits })
+    let running = true
+    const adding = Array.from({ length: 30 }, async () => {
+      const connection = await RawConnection.open(ferry.port)
+      while (running) await connection.command('XADD', 'stream', '*', 'f', 'v')
+      connection.close()
+    })
+    await ferry.backfill(25_000)
+    await ferry.untilStatus('the stream to be copied', ({ journal }) => journal.dirtyKeys === 0, 25_000)
+    running = false
+    await Promise.all(adding)
+    await ferry.untilSettled()
+    expect(await compareLong(source.port, target.port)).toEqual([])
+    await ferry.dispose()
+    await far.stop()
   })
 })
