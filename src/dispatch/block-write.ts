@@ -9,6 +9,7 @@ import { type ReplyLane, unheard, type Waiter } from '../upstream/waiter.ts'
 import { authorityBytes, type Block, blockBytes, changesLibraries, hasCompanions, renames, withoutCompanions } from './block.ts'
 import { type FollowerPart, type FollowerStep, followerPart, isError, type Servers, type Told } from './block-effects.ts'
 import type { Client } from './client.ts'
+import { framesIn } from './command-keys.ts'
 import type { Core } from './core.ts'
 import type { Lanes } from './lanes.ts'
 import { unknownOutcome } from './lost-reply.ts'
@@ -96,10 +97,13 @@ export class BlockWrite extends ReplySlot implements Waiter {
 
   /** Each time it is sent, which may be long after it was looked at: a copy may have been begun since. */
   #note(): void {
-    const { writes, keys, global, commands } = this.#block
+    const { writes, global, commands } = this.#block
     const { notes } = this.#core
     if (!notes.any || !writes) return
-    notes.changed(keys, 'a transaction may have changed any part of it')
+    for (const { spec, carriage, bytes, keys } of commands) {
+      if (carriage.how !== 'both') notes.changed(keys, 'a transaction may have changed any part of it')
+      else if (spec.write) for (const args of framesIn(bytes, 0, bytes.length)) notes.wrote(spec, args, keys)
+    }
     if (global.length > 0) notes.changedAll('a transaction with a command on all keys ran')
     for (const { carriage } of commands)
       if (carriage.how === 'copy' && carriage.script === undefined && carriage.unknownKeys !== null)

@@ -5,6 +5,7 @@
 import type { Side } from '../routing/modes.ts'
 import { stripeOf } from '../routing/stripe.ts'
 import type { Store } from '../state/store.ts'
+import { type DbKey, ownKeys } from './command-keys.ts'
 import type { OrderBoard } from './order-board.ts'
 import { type ScanEnd, ScanLedger } from './scan-ledger.ts'
 
@@ -30,6 +31,11 @@ export interface DirtyEntry {
   healing: boolean
   /** Its value was found to be long: it is copied by itself. */
   long: boolean
+  /**
+   * A copy of it is past its read: what was written since, on the authority, is computed from what the follower is about to have, and reaches
+   * the follower behind the copy. The keys of those writes; null = there is no such copy.
+   */
+  settling: DbKey[] | null
   /** Its side was restarted since: that the key is not there any more says nothing. */
   distrusted: boolean
 }
@@ -41,6 +47,8 @@ interface Backoff {
 }
 
 const usualBackoff: Backoff = { firstWaitMs: 20, mostWaitMs: 5_000 }
+/** Keys of writes behind one copy; beyond that they are marked. */
+export const settlingKeysMax = 10_000
 /** How far `take` looks past entries that wait for their time. */
 const lookMax = 20_000
 
@@ -114,6 +122,7 @@ export class Journal {
       notBeforeMs: 0,
       healing: false,
       long: false,
+      settling: null,
       distrusted: false,
     }
     this.#entries.set(name, entry)
@@ -126,6 +135,38 @@ export class Journal {
   /** The side that has the truth for this key, or null where both have it. */
   truthOf(db: number, key: Buffer): Side | null {
     return this.#entries.get(nameOf(db, key))?.from ?? null
+  }
+
+  /** A copy from this side is past its read, and the keys of what is written from now on may join it. */
+  beginSettling(db: number, key: Buffer, from: Side): void {
+    const entry = this.#entries.get(nameOf(db, key))
+    if (entry?.from === from) entry.settling = []
+  }
+
+  /** The copy is through: what joined it. */
+  endSettling(db: number, key: Buffer): readonly DbKey[] {
+    const entry = this.#entries.get(nameOf(db, key))
+    const joined = entry?.settling ?? []
+    if (entry !== undefined) entry.settling = null
+    return joined
+  }
+
+  /**
+   * Of a write whose keys may have to do with each other: true where each of them that is dirty is just being copied from this side, so that
+   * nothing comes into doubt by it unless that copy fails.
+   */
+  joinsSettling(keys: readonly DbKey[], from: Side): boolean {
+    const dirty = new Set<DirtyEntry>()
+    for (const { db, key } of keys) {
+      const entry = this.#entries.get(nameOf(db, key))
+      if (entry === undefined) continue
+      if (entry.settling === null || entry.from !== from || entry.settling.length + keys.length > settlingKeysMax) return false
+      dirty.add(entry)
+    }
+    if (dirty.size === 0) return false
+    const own = ownKeys(keys)
+    for (const entry of dirty) entry.settling?.push(...own)
+    return true
   }
 
   /** Null where it is not dirty. */

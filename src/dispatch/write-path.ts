@@ -240,10 +240,11 @@ export class WritePath {
 
   /** A value may flow from a key that the follower does not have right to one that it has: then that one is in doubt too. */
   spreadDoubt(keys: readonly DbKey[], stripes: readonly number[]): void {
-    const { board, traffic } = this.#core
+    const { board, journal, traffic } = this.#core
     const unsure = !traffic.covered || this.#core.unseenScripts > 0
     const doubted = unsure || stripes.some((stripe) => ((board.flags[stripe] as number) & Stripe.dirty) !== 0)
-    if (doubted) this.#core.doubt(keys, 'computed from keys that were not equal on both sides yet')
+    if (doubted && (unsure || !journal.joinsSettling(keys, traffic.authority)))
+      this.#core.doubt(keys, 'computed from keys that were not equal on both sides yet')
   }
 
   /** What is written to both sides while nobody tells of expiries may have met one on one side only. A PolicyWrite sees to it itself. */

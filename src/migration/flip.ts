@@ -129,7 +129,7 @@ export class Flip {
     const entries = journal.take(flipDirtyKeysMax, Number.POSITIVE_INFINITY)
     const first = entries[0]
     if (first === undefined) return this.#until(() => false, 2)
-    const generations = entries.map((entry) => entry.generation)
+    const before = entries.map((entry) => entry.generation)
     const outcome = await this.#copier.copy(
       first.db,
       entries.map((entry) => entry.key),
@@ -143,7 +143,7 @@ export class Flip {
     const again = new Set([...outcome.busy, ...outcome.unknown, ...outcome.long, ...outcome.failed.map(({ key }) => key)])
     entries.forEach((entry: DirtyEntry, i) => {
       if (again.has(entry.key)) journal.giveBack(entry)
-      else journal.healed(entry, generations[i] as number)
+      else journal.healed(entry, outcome.generations.get(entry.key) ?? (before[i] as number))
     })
   }
 

@@ -16,37 +16,16 @@ import { databaseRefusal } from '../dispatch/known-databases.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
 import { longKeys } from '../dispatch/long-keys.ts'
 import { Refused, Spoiled, Unread } from '../dispatch/moving/moving.ts'
-import { Stripe, type Ticket } from '../dispatch/order-board.ts'
+import { Stripe } from '../dispatch/order-board.ts'
 import { isMostlyStrings } from '../dispatch/strings-first.ts'
 import { discardValues, goesByType, readLong, readStringsFirst, readValues, writeValues } from '../dispatch/value-transfer.ts'
 import { otherSide, type Side, sides } from '../routing/modes.ts'
 import { stripeOf } from '../routing/stripe.ts'
+import { CopyHold } from './copy-hold.ts'
+import { type CopyOutcome, nothingDone } from './copy-outcome.ts'
 import type { KeyEnds } from './key-end.ts'
 import { LongCopy } from './long-copy.ts'
 import type { RuledCopy } from './ruled-copy.ts'
-
-export interface CopyOutcome {
-  copied: number
-  deleted: number
-  bytes: number
-  /** Not tried: something else stands on them, or the hold made a client wait too long. */
-  readonly busy: Buffer[]
-  /** Refused by a server, with its words. */
-  readonly failed: { readonly key: Buffer; readonly error: string; readonly side: Side }[]
-  /** Not there on the reading side: these are the ones that count as deleted. */
-  readonly absent: Buffer[]
-  /** Left to the healing, since the other side has the truth of them. */
-  passedOver: number
-  /** A rule of the copy says so. */
-  readonly skipped: Buffer[]
-  /** A connection went: these may have been written or not. */
-  readonly unknown: Buffer[]
-  /** Not tried: each is to be copied by itself. None of a batch of one key, but for one behind the gate, where there is no time for it. */
-  readonly long: Buffer[]
-  /** Of the journal's entry, where later marks than its first ones are covered by this copy, too; null: they are not. */
-  generation: number | null
-  lost: string | null
-}
 
 /** How a batch is copied; see `copy`. */
 interface Manner {
@@ -113,20 +92,7 @@ export class Copier {
     cautious = false,
     patience = 1,
   ): Promise<CopyOutcome> {
-    const outcome: CopyOutcome = {
-      copied: 0,
-      deleted: 0,
-      bytes: 0,
-      busy: [],
-      failed: [],
-      absent: [],
-      passedOver: 0,
-      skipped: [],
-      unknown: [],
-      long: [],
-      generation: null,
-      lost: null,
-    }
+    const outcome = nothingDone()
     const whole: Manner = {
       behindGate,
       cautious,
@@ -198,7 +164,7 @@ export class Copier {
     const { board, limits } = this.#core
     const turn = Promise.withResolvers<void>()
     const ticket = manner.queues ? board.holdBehind(stripes, turn.resolve) : board.hold(stripes)
-    const hold = new Hold(this.#core, ticket, manner.patience * limits.holdWaitMs)
+    const hold = new CopyHold(this.#core, ticket, manner.patience * limits.holdWaitMs)
     if (manner.queues) await turn.promise
     if (hold.givenUp) outcome.busy.push(...free)
     else await this.#transfer(db, free, from, outcome, hold, manner)
@@ -240,12 +206,7 @@ export class Copier {
       const moves = await copy.approach()
       if (!moves) await this.#copyHeld(db, [key], from, outcome, held)
       else {
-        const read = async (): Promise<Payload[]> => {
-          const payload = await copy.finish()
-          const { journal } = this.#core
-          if (journal.truthOf(db, key) === from) outcome.generation = journal.generationOf(db, key)
-          return [payload]
-        }
+        const read = async (): Promise<Payload[]> => [await copy.finish()]
         const last: Manner = { ...manner, patience: Math.max(manner.patience, lastPatience), queues: true, read }
         await this.#copyHeld(db, [key], from, outcome, last)
       }
@@ -298,7 +259,7 @@ export class Copier {
     keys: readonly Buffer[],
     from: Side,
     outcome: CopyOutcome,
-    hold: Hold | null,
+    hold: CopyHold | null,
     { cautious, read }: Manner,
   ): Promise<void> {
     const to = otherSide(from)
@@ -316,6 +277,7 @@ export class Copier {
         await this.#byRules(this.rules, db, keys, from, outcome)
         return
       }
+      if (hold !== null && this.#seesWrites) this.#noteGenerations(db, keys, from, outcome)
       payloads = await read(keys, () => hold?.givenUp ?? false)
     } catch (error) {
       if (error instanceof Spoiled || error instanceof Refused || error instanceof Unread) {
@@ -332,7 +294,10 @@ export class Copier {
       return
     }
     if (cautious) payloads = this.#present(db, payloads, from, outcome)
-    if (to === this.#core.traffic.follower) hold?.defer()
+    if (to === this.#core.traffic.follower && hold !== null) {
+      for (const { key } of payloads) this.#core.journal.beginSettling(db, key, from)
+      hold.defer()
+    }
     if (writingQuiet !== null) await writingQuiet
     try {
       this.#count(payloads, await writeValues(this.#lanes.lane(from), this.#lanes.lane(to), db, payloads), outcome, from)
@@ -342,6 +307,25 @@ export class Copier {
         outcome.unknown.push(key)
         this.#core.journal.mark(db, key, from, `the copy was cut off: ${outcome.lost}`)
       }
+    }
+    this.#endSettling(db, payloads, outcome)
+  }
+
+  /** What was marked until now stands for writes that are answered, and so are in the values that will be read. */
+  #noteGenerations(db: number, keys: readonly Buffer[], from: Side, { generations }: CopyOutcome): void {
+    const { journal } = this.#core
+    for (const key of keys) {
+      const generation = journal.truthOf(db, key) === from ? journal.generationOf(db, key) : null
+      if (generation !== null) generations.set(key, generation)
+    }
+  }
+
+  /** Before the writes that queue behind the copy go out: where it failed, what they compute from these keys is in doubt like them. */
+  #endSettling(db: number, payloads: readonly Payload[], { failed, unknown }: CopyOutcome): void {
+    const ill = new Set([...unknown, ...failed.map(({ key }) => key)])
+    for (const { key } of payloads) {
+      const joined = this.#core.journal.endSettling(db, key)
+      if (joined.length > 0 && ill.has(key)) this.#core.doubt(joined, 'computed from a key whose copy failed')
     }
   }
 
@@ -428,43 +412,5 @@ export class Copier {
         outcome.bytes += bytes?.length ?? typed?.sizeBytes ?? 0
       }
     }
-  }
-}
-
-/** A hold on some keys that lets go by itself when it makes a client wait for too long. */
-class Hold {
-  givenUp = false
-  readonly #core: Core
-  readonly #ticket: Ticket
-  readonly #timer: NodeJS.Timeout
-  #closed = true
-
-  constructor(core: Core, ticket: Ticket, waitMs: number) {
-    this.#core = core
-    this.#ticket = ticket
-    core.counters.holds.taken++
-    this.#timer = setInterval(() => this.#check(), Math.max(1, waitMs / 2))
-  }
-
-  /** The value is read: writes may reach the authority again. */
-  defer(): void {
-    if (this.givenUp) return
-    clearInterval(this.#timer)
-    this.#closed = false
-    this.#core.board.defer(this.#ticket)
-  }
-
-  end(): void {
-    clearInterval(this.#timer)
-    if (!this.givenUp) this.#core.board.finish(this.#ticket)
-  }
-
-  /** Before the value is read nothing was written yet, so letting go costs nothing but another try. */
-  #check(): void {
-    if (!this.#closed || this.#ticket.parked.length === 0) return
-    this.givenUp = true
-    this.#core.counters.holds.givenUp++
-    clearInterval(this.#timer)
-    this.#core.board.finish(this.#ticket)
   }
 }

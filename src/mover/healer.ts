@@ -7,7 +7,8 @@ import type { ScanEnd } from '../dispatch/scan-ledger.ts'
 import { failureClassOf, failurePolicies, stopsAll } from '../routing/copy-failure.ts'
 import { type Side, sides } from '../routing/modes.ts'
 import type { Store } from '../state/store.ts'
-import type { Copier, CopyOutcome } from './copier.ts'
+import type { Copier } from './copier.ts'
+import type { CopyOutcome } from './copy-outcome.ts'
 import { factsOf } from './failed-key.ts'
 import type { Standstill } from './standstill.ts'
 
@@ -115,13 +116,13 @@ export class Healer {
 
   async #heal(entries: readonly DirtyEntry[], manner: Manner = 'usual'): Promise<void> {
     this.#running++
-    const generations = entries.map((entry) => entry.generation)
+    const before = entries.map((entry) => entry.generation)
     const first = entries[0] as DirtyEntry
     const keys = entries.map((entry) => entry.key)
     const cautious = entries.some((entry) => entry.distrusted)
     const outcome = await this.#copier.copy(first.db, keys, first.from, false, cautious, patienceWith(first.attempts))
     this.#running--
-    if (outcome.generation !== null) generations[0] = outcome.generation
+    const generations = entries.map(({ key }, i) => outcome.generations.get(key) ?? (before[i] as number))
     const long = new Set(outcome.long)
     for (const entry of entries) if (long.has(entry.key)) void this.#healLong(entry)
     await this.#settle(entries, generations, outcome, manner)
@@ -139,7 +140,7 @@ export class Healer {
       entry.distrusted,
       patienceWith(entry.attempts),
     )
-    await this.#settle([entry], [outcome.generation ?? before], outcome, 'usual')
+    await this.#settle([entry], [outcome.generations.get(entry.key) ?? before], outcome, 'usual')
   }
 
   async #settle(

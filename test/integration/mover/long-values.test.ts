@@ -65,6 +65,22 @@ describe('a long value', () => {
     expect(await differencesOf(source, target)).toEqual([])
   })
 
+  it('whose transactions change other keys, too, is copied while they go on', { timeout: 90_000 }, async () => {
+    const jobs = (n: number): string[] => ['MULTI', `LPUSH list job${n}`, 'INCR pushed', 'SADD queues list', 'EXEC']
+    const counts = await copyWhile('copied', jobs, jobs, (n) => ['MULTI', `HSET hash f${n % 30_000} x`, 'INCR set', 'EXEC'])
+    expect(Math.min(...counts)).toBeGreaterThan(0)
+    expect(await differencesOf(source, target)).toEqual([])
+  })
+
+  it('whose parts they change in a way that is not told is copied, too', { timeout: 90_000 }, async () => {
+    await copyWhile(
+      'copied',
+      (n) => ['MULTI', `LSET list ${n % 1_000} changed${n}`, 'INCR changed', 'EXEC'],
+      (n) => ['MULTI', 'GETSET other x', `LINSERT list AFTER element${n % 20_000} more`, 'EXEC'],
+    )
+    expect(await differencesOf(source, target)).toEqual([])
+  })
+
   it('that is removed and made anew meanwhile is what it was made', { timeout: 90_000 }, async () => {
     await copyWhile(
       'scanned',

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type DirtyEntry, Journal } from '../../../src/dispatch/journal.ts'
+import { type DirtyEntry, Journal, settlingKeysMax } from '../../../src/dispatch/journal.ts'
 import { OrderBoard, Stripe } from '../../../src/dispatch/order-board.ts'
 import { stripeOf } from '../../../src/routing/stripe.ts'
 import { openStore, type Store } from '../../../src/state/store.ts'
@@ -100,6 +100,34 @@ describe('healing', () => {
     expect([journal.size, isDirty('a')]).toEqual([1, true])
     expect(journal.take(10, 0)).toEqual([entry])
     expect(journal.healed(entry, entry.generation)).toBe(true)
+  })
+
+  it('what is written behind its copy joins it, and is in doubt only if that fails', () => {
+    const write = [key('a'), key('b')].map((name) => ({ db: 0, key: name }))
+    journal.mark(0, key('a'), 'source', 'timeout')
+    expect(journal.joinsSettling(write, 'source')).toBe(false)
+    journal.beginSettling(0, key('a'), 'target')
+    expect(journal.joinsSettling(write, 'source')).toBe(false)
+    journal.beginSettling(0, key('a'), 'source')
+    journal.beginSettling(0, key('b'), 'source')
+    expect(journal.joinsSettling(write, 'source')).toBe(true)
+    expect(journal.joinsSettling(write, 'target')).toBe(false)
+    // One that is dirty and not copied spoils it for all.
+    journal.mark(0, key('c'), 'source', 'timeout')
+    expect(journal.joinsSettling([...write, { db: 0, key: key('c') }], 'source')).toBe(false)
+    expect(journal.endSettling(0, key('a')).map((joined) => joined.key.toString())).toEqual(['a', 'b'])
+    expect(journal.endSettling(0, key('a'))).toEqual([])
+    expect(journal.joinsSettling(write, 'source')).toBe(false)
+  })
+
+  it('no more keys join a copy than the limit', () => {
+    journal.mark(0, key('a'), 'source', 'timeout')
+    journal.beginSettling(0, key('a'), 'source')
+    const write = Array.from({ length: 100 }, () => ({ db: 0, key: key('a') }))
+    let joined = 0
+    while (journal.joinsSettling(write, 'source')) joined += write.length
+    expect(joined).toBe(settlingKeysMax)
+    expect(journal.endSettling(0, key('a'))).toHaveLength(settlingKeysMax)
   })
 
   it('does not hand out a key twice', () => {

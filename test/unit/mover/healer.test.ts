@@ -7,7 +7,8 @@ import type { Lanes } from '../../../src/dispatch/lanes.ts'
 import { OrderBoard } from '../../../src/dispatch/order-board.ts'
 import { Traffic } from '../../../src/dispatch/traffic.ts'
 import { limitDefaults } from '../../../src/limits.ts'
-import type { Copier, CopyOutcome } from '../../../src/mover/copier.ts'
+import type { Copier } from '../../../src/mover/copier.ts'
+import type { CopyOutcome } from '../../../src/mover/copy-outcome.ts'
 import { Healer } from '../../../src/mover/healer.ts'
 import { Standstill } from '../../../src/mover/standstill.ts'
 import { Counters } from '../../../src/observe/counters.ts'
@@ -50,7 +51,7 @@ async function copy(_db: number, keys: readonly Buffer[]): Promise<CopyOutcome> 
     skipped: [],
     unknown: [],
     long: [],
-    generation: null,
+    generations: new Map(),
     lost: null,
   }
   const fates = names.map(fateOf)
