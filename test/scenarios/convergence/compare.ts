@@ -12,7 +12,7 @@ import { streamParts } from './stream-parts.ts'
 const ttlToleranceMs = 2
 const keysAtOnce = 50
 /** What is running out may be gone on one side a moment before the other. */
-const recheckPausesMs = [300, 1_200]
+const recheckPausesMs = [300, 1_200, 3_000, 5_000]
 /** What a copy that was cut off leaves behind; allowed as long as it ends by itself, within this time. */
 const leftover = /^ferry:copy:\{.*\}:[0-9a-f]{12}:\d+$/s
 const leftoverMsMax = 60_000
