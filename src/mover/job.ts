@@ -39,6 +39,8 @@ export interface SlotRange {
 type Pass = 'clear' | 'copy' | 'sweep'
 const checkpointName = 'mover'
 const reconnectWaitMs = 100
+/** What is copied before anything else: how large the values are, and which way they go best, is known from then on. */
+const firstKeys = 16
 /** Consecutive failures to reach a server before the job says so and stops. */
 const failuresMax = 300
 
@@ -68,6 +70,7 @@ export class MoverJob {
   #run = 0
   #resumed: (() => void)[] = []
   #failures = 0
+  #isFirst = true
 
   constructor(core: Core, lanes: Lanes, copier: Copier, store: Store, limits: MoverLimits) {
     this.#core = core
@@ -326,12 +329,13 @@ export class MoverJob {
     for (let at = 0; at < keys.length; ) {
       const batch = keys.slice(at, at + this.#batchKeys())
       at += batch.length
-      await this.#batches.untilAtMost(this.brake.shape.batchesInFlight - 1)
+      await this.#batches.untilAtMost(this.#isFirst ? 0 : this.brake.shape.batchesInFlight - 1)
       await this.#wait(run, batch.length)
       if (!this.#alive(run)) return
       open.left++
       this.#batches.begin()
       void this.#copy(pass, run, db, batch, authority).then(() => {
+        this.#isFirst = false
         this.#finished(run, open)
         this.#batches.end()
       })
@@ -392,7 +396,7 @@ export class MoverJob {
   #batchKeys(): number {
     const { copied, bytes } = this.#counts
     const { batchKeys, batchBytes } = this.brake.shape
-    if (copied === 0) return Math.min(batchKeys, 64)
+    if (copied === 0) return Math.min(batchKeys, firstKeys)
     return Math.max(1, Math.min(batchKeys, Math.floor(batchBytes / (bytes / copied + 1))))
   }
 
