@@ -88,20 +88,24 @@ export class BlockWrite extends ReplySlot implements Waiter {
   /** Appends the whole block to a lane on the authority. */
   send(lane: Lane): void {
     const { bytes, before, after } = authorityBytes(this.#block, this.#db)
-    this.#note()
+    this.#note(lane)
     this.#sentMs = this.#core.turn.nowMs
     this.#queued = hasCompanions(this.#block) ? new QueueReplies() : null
     putBlock(lane, this.#context, { bytes, before, after }, this, this.#queued ?? unheard)
     this.#core.counters.sides[lane.side].commands += before + after + 1
   }
 
-  /** Each time it is sent, which may be long after it was looked at: a copy may have been begun since. */
-  #note(): void {
+  /**
+   * Each time it is sent, which may be long after it was looked at: a copy may have been begun since. What it changes is noted in parts only
+   * where whoever takes the notes waits for its answer, which nobody does on a connection of its own.
+   */
+  #note(lane: Lane): void {
     const { writes, global, commands } = this.#block
+    const isShared = lane === this.#core.authorityLane(this.#client.pair)
     const { notes } = this.#core
     if (!notes.any || !writes) return
     for (const { spec, carriage, bytes, keys } of commands) {
-      if (carriage.how !== 'both') notes.changed(keys, 'a transaction may have changed any part of it')
+      if (carriage.how !== 'both' || !isShared) notes.changed(keys, 'a transaction may have changed any part of it')
       else if (spec.write) for (const args of framesIn(bytes, 0, bytes.length)) notes.wrote(spec, args, keys)
     }
     if (global.length > 0) notes.changedAll('a transaction with a command on all keys ran')

@@ -78,7 +78,7 @@ it('is cut off where its answer does not come, and its keys are copied', async (
   expect(sides.taken()).toBe(
     '-ERR FERRY unknown-outcome: source was lost before it answered (no answer to EXEC within 20 ms)\r\n',
   )
-  expect(notes.spoiled).toBe('incr may have changed any part of it')
+  expect(notes.spoiled).toBe('a transaction may have changed any part of it')
   expect([released, sides.truthOf('a'), lane.orphaned]).toEqual([true, 'source', true])
   expect(commands).toEqual(['MULTI', 'INCR a', 'EXEC'])
 })
