@@ -3,9 +3,9 @@ import { configDefaults, defineConfig } from 'vitest/config'
 /** What takes longest of all tests; `npm run test:all` and every submission run them, too. */
 const long = [
   'test/support/{redis-cluster,sentinel}.test.ts',
-  'test/integration/cluster/{migration,resume}.test.ts',
+  'test/integration/cluster/{migration,resume,scripts}.test.ts',
   'test/integration/databases/{wire,migration,folded}.test.ts',
-  'test/integration/mover/{live-copy,verify-gate,verify-resume}.test.ts',
+  'test/integration/mover/{foreign-target,live-copy,long-streams,strings-of-many-reads,verify-gate,verify-resume}.test.ts',
   'test/integration/proxy/cluster-mode.test.ts',
   'test/scenarios/{broken-hold,killed-in-backfill}/*.test.ts',
 ]
