@@ -180,6 +180,21 @@ export class Topology {
     return [...keys.values()]
   }
 
+  libraries(): Promise<readonly ReadonlyMap<string, string>[]> {
+    return Promise.all(
+      (this.map?.owners ?? []).map(async ({ host, port }) => {
+        const client = await this.#clientAt(host, port)
+        const rows = (await client.call('FUNCTION', 'LIST', 'WITHCODE').catch((error: Error) => {
+          // Before Redis 7 there are none.
+          if (/unknown command/i.test(error.message)) return []
+          throw error
+        })) as string[][]
+        const field = (row: string[], name: string): string => row[row.indexOf(name) + 1] ?? ''
+        return new Map(rows.map((row) => [field(row, 'library_name'), field(row, 'library_code')]))
+      }),
+    )
+  }
+
   /** Has the server end a connection that was lost with commands on it; a server that is no primary any more keeps nothing of them. */
   fence(node: ClusterNode, clientId: number): void {
     this.#fences++

@@ -5,6 +5,7 @@ interface Slots {
   readonly version: number
   movedSince(version: number): ReadonlySet<number>
   inTransit(): Promise<readonly number[]>
+  libraries(): Promise<readonly ReadonlyMap<string, string>[]>
   keysIn(slot: number, db: number): Promise<readonly Buffer[]>
 }
 
@@ -16,6 +17,7 @@ export function slotsWith(layout: DatabaseLayout | null, slots: Slots): Slots {
     },
     movedSince: (version) => slots.movedSince(version),
     inTransit: () => slots.inTransit(),
+    libraries: () => slots.libraries(),
     keysIn: async (slot, db) => {
       if (layout.kind === 'map') {
         const there = layout.toTarget.get(db)

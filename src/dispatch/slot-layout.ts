@@ -9,4 +9,6 @@ export interface SlotLayout {
   inTransit(): Promise<readonly number[]>
   /** Every key of a slot, also while it is on its way. Rejects where a server cannot be asked. */
   keysIn(slot: number, db: number): Promise<readonly Buffer[]>
+  /** The sources of the function libraries by name, of each server. Rejects where a server cannot be asked. */
+  libraries(): Promise<readonly ReadonlyMap<string, string>[]>
 }

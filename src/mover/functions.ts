@@ -15,6 +15,8 @@ import { freshContext, type Lane } from '../upstream/lane.ts'
 const tickMs = 1_000
 /** How often a copy begins anew because a client changed libraries meanwhile. */
 const attemptsMax = 10
+/** How long all writes may wait for those that are under way, before they go on and it is tried again later. */
+const gateWaitMs = 200
 
 export class FunctionCopy {
   /** Asked before anything is copied that nobody has asked for. */
@@ -90,18 +92,25 @@ export class FunctionCopy {
   }
 
   /**
-   * Where several servers keep the truth, one of them may have missed a change: what the first one has goes to all of them. The gate is
-   * closed meanwhile, or a client's own change would be undone. False: one is under way.
+   * Where several servers keep the truth, one of them may have missed a change: what any of them has goes to all, and nothing is removed. The
+   * gate is closed meanwhile, or a client's own change would be undone. False: one is under way. Throws where the gate cannot be had in time.
    */
   async #settle(side: Side): Promise<boolean> {
-    if (this.#lanes.layouts[side] === null) return true
+    const layout = this.#lanes.layouts[side]
+    if (layout === null || areAlike(await layout.libraries())) return true
     const { board, libraries } = this.#core
-    await new Promise<void>((resolve) => board.closeGate(resolve))
+    const isQuiet = await new Promise<boolean>((resolve) => {
+      const late = setTimeout(() => resolve(false), gateWaitMs)
+      board.closeGate(() => {
+        clearTimeout(late)
+        resolve(true)
+      })
+    })
     try {
+      if (!isQuiet) throw new Error(`writes were under way for more than ${gateWaitMs} ms`)
       if (libraries.underWay > 0) return false
-      const lane = this.#lanes.lane(side)
-      const codes = await codesOf(lane)
-      if (codes !== null) await replaceAll(lane, codes, await ask(lane, ['FUNCTION', 'DUMP']))
+      const codes = new Map((await layout.libraries()).toReversed().flatMap((known) => [...known]))
+      for (const code of codes.values()) await ask(this.#lanes.lane(side), ['FUNCTION', 'LOAD', 'REPLACE', code])
       return true
     } finally {
       board.openGate()
@@ -147,6 +156,9 @@ async function replaceAll(to: Lane, codes: readonly string[], payload: Reply): P
   await ask(to, ['FUNCTION', 'FLUSH'])
   for (const code of codes) await ask(to, ['FUNCTION', 'LOAD', 'REPLACE', code])
 }
+
+const areAlike = (all: readonly ReadonlyMap<string, string>[]): boolean =>
+  all.every((one) => same([...one.values()], [...(all[0]?.values() ?? [])]))
 
 function same(a: readonly string[], b: readonly string[]): boolean {
   const [first, second] = [[...a].sort(), [...b].sort()]

@@ -13,3 +13,20 @@ it.each<Side>(['source', 'target'])('not while a lost connection may still bring
   expect([source.commands, target.commands]).toEqual([[], []])
   expect(core.libraries.problem).toBe(`${late} may still run commands of a connection that was lost`)
 })
+
+it('a cluster whose servers have different ones waits for writes under way no longer than its limit, and lets the others go on', async () => {
+  const { core, source, target } = new FakeSides()
+  const libraries = async () => [new Map([['a', 'one']]), new Map([['a', 'two']])]
+  const lanes = {
+    orphaned: () => false,
+    lane: () => source,
+    layouts: { source: { libraries }, target: null },
+  } as unknown as Lanes
+  core.libraries.differ('a change was lost')
+  const held = core.board.hold([7])
+  await new FunctionCopy(core, lanes).copy()
+  expect(core.libraries.problem).toBe('writes were under way for more than 200 ms')
+  expect([core.board.gates, source.commands, target.commands]).toEqual([0, [], []])
+  core.board.finish(held)
+  expect(core.board.gates).toBe(0)
+})

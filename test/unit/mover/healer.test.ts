@@ -8,7 +8,7 @@ import { OrderBoard } from '../../../src/dispatch/order-board.ts'
 import { Traffic } from '../../../src/dispatch/traffic.ts'
 import { limitDefaults } from '../../../src/limits.ts'
 import type { Copier } from '../../../src/mover/copier.ts'
-import type { CopyOutcome } from '../../../src/mover/copy-outcome.ts'
+import { type CopyOutcome, nothingDone } from '../../../src/mover/copy-outcome.ts'
 import { Healer } from '../../../src/mover/healer.ts'
 import { Standstill } from '../../../src/mover/standstill.ts'
 import { Counters } from '../../../src/observe/counters.ts'
@@ -40,20 +40,7 @@ async function copy(_db: number, keys: readonly Buffer[]): Promise<CopyOutcome> 
   under++
   await new Promise((resolve) => setImmediate(resolve))
   under--
-  const outcome: CopyOutcome = {
-    copied: 0,
-    deleted: 0,
-    bytes: 0,
-    busy: [],
-    failed: [],
-    absent: [],
-    passedOver: 0,
-    skipped: [],
-    unknown: [],
-    long: [],
-    generations: new Map(),
-    lost: null,
-  }
+  const outcome = nothingDone()
   const fates = names.map(fateOf)
   if (fates.includes('cut')) return { ...outcome, unknown: [...keys], lost: 'target was lost: connection closed' }
   keys.forEach((key, i) => {
