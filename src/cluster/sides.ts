@@ -4,9 +4,9 @@
  */
 import { dialWith } from '../databases/dial.ts'
 import { slotsWith } from '../databases/slots.ts'
-import { type DatabaseLayout, foldPrefix } from '../routing/database-layout.ts'
+import { type DatabaseLayout, foldPrefix, placedBy } from '../routing/database-layout.ts'
 import { type Side, sides } from '../routing/modes.ts'
-import type { Endpoint } from '../upstream/endpoint.ts'
+import type { Endpoint, KeyPlace } from '../upstream/endpoint.ts'
 import type { Turn } from '../upstream/turn.ts'
 import type { Dial } from '../upstream/wire.ts'
 import { ClusterWire } from './cluster-wire.ts'
@@ -27,8 +27,9 @@ class SideBehind {
     const cluster: Dial | null =
       topology === null ? null : (options, connected, take) => new ClusterWire(side, topology, turn, options, { connected, take })
     const there = { ...endpoint, dial: cluster ?? this.#sentinels?.dial ?? null }
-    const keyPrefix = layout?.kind === 'fold' ? (db: number) => foldPrefix(layout, db) : null
-    this.endpoint = layout === null ? there : { ...there, dial: dialWith(layout, there), keyPrefix }
+    const placeOf = topology === null ? null : (db: number, key: Buffer) => topology.placeOf(db, key)
+    const one = { ...there, placeOf }
+    this.endpoint = layout === null ? one : laidOut(one, layout)
     topology?.start()
     this.#sentinels?.start()
   }
@@ -37,6 +38,17 @@ class SideBehind {
     this.topology?.stop()
     this.#sentinels?.stop()
   }
+}
+
+/** The same with databases that are others than they seem. */
+function laidOut(there: Endpoint, layout: DatabaseLayout): Endpoint {
+  const keyPrefix = layout.kind === 'fold' ? (db: number) => foldPrefix(layout, db) : null
+  const placeOf = (db: number, key: Buffer): KeyPlace | null => {
+    const placed = placedBy(layout, db, key)
+    if (placed === null) return null
+    return there.placeOf === null ? { endpoint: there, ...placed } : there.placeOf(placed.db, placed.key)
+  }
+  return { ...there, dial: dialWith(layout, there), keyPrefix, placeOf }
 }
 
 /** Whoever sends to the sides, and copies from one to the other. */

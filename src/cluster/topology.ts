@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Redis } from 'ioredis'
-import { slotCount } from '../routing/slot.ts'
+import { slotCount, slotOf } from '../routing/slot.ts'
 import {
   type ClusterNode,
   changeBetween,
@@ -15,7 +15,7 @@ import {
   slotsInTransit,
 } from '../routing/slot-map.ts'
 import { connectClient } from '../upstream/client-factory.ts'
-import { type Endpoint, endpointAt } from '../upstream/endpoint.ts'
+import { type Endpoint, endpointAt, type KeyPlace } from '../upstream/endpoint.ts'
 
 /** How often the map is read when nothing happens: a failover that no command met is noticed within this. */
 const refreshEveryMs = 2_000
@@ -125,6 +125,12 @@ export class Topology {
   /** The server at an address, known by now or not. */
   nodeAt(host: string, port: number): ClusterNode {
     return this.#ownerAt(host, port)
+  }
+
+  /** Null: nobody serves its slot, or the map is not known yet. */
+  placeOf(db: number, key: Buffer): KeyPlace | null {
+    const owner = this.map?.ownerOf(slotOf(key, 0, key.length)) ?? null
+    return owner === null ? null : { endpoint: endpointAt(this.endpoint, owner.host, owner.port), db, key }
   }
 
   /** Where a scan goes on behind this one; null = it was the last. Keeps its order while servers come and go. */

@@ -130,11 +130,12 @@ export class LongCopy {
     }
     if (movesByElements(type)) return new MovingElements(errand, type, step)
     if (type === 'list') return new MovingList(errand, step * listWindows)
-    if (type === 'string' && !StreamedString.suits(passage.to)) return null
     await this.#drained()
     this.#endsAtMs = (await this.#expiry()) ?? 0
     if (type === 'stream') return new MovingStream(errand, step)
-    return new MovingString(errand, await StreamedString.open(passage.to, db, key, count))
+    const staged = await StreamedString.open(passage.to, db, key, count)
+    if (typeof staged === 'string') throw new Refused(staged)
+    return new MovingString(errand, staged)
   }
 
   #drained(): Promise<void> {

@@ -120,6 +120,13 @@ export function foldPrefixBytes({ before, after }: DatabaseFold, db: number): nu
   return db === 0 ? 0 : before.length + String(db).length + after.length
 }
 
+/** What a key of the source is in the target; null: it has no place there. */
+export function placedBy(layout: DatabaseLayout, db: number, key: Buffer): { db: number; key: Buffer } | null {
+  if (layout.kind === 'fold') return { db: 0, key: Buffer.concat([foldPrefix(layout, db), key]) }
+  const there = layout.toTarget.get(db)
+  return there === undefined ? null : { db: there, key }
+}
+
 /** Whether the target could have this database; whether its server does is for the server to say. */
 export function isCarried(layout: DatabaseLayout | null, db: number): boolean {
   if (layout === null) return true

@@ -47,6 +47,15 @@ export interface Endpoint {
   readonly dial: Dial | null
   /** What the server has before the keys of a database, and whoever writes here does not; null: nothing. It counts for their slots. */
   readonly keyPrefix: ((db: number) => Buffer) | null
+  /** Where one key really is; null: here, as it is called. The place is null where nobody has it for now. */
+  readonly placeOf: ((db: number, key: Buffer) => KeyPlace | null) | null
+}
+
+/** The one server that has a key, and what the key is called there. */
+export interface KeyPlace {
+  readonly endpoint: Endpoint
+  readonly db: number
+  readonly key: Buffer
 }
 
 const defaultPort = 6379
@@ -54,7 +63,7 @@ const queryOptions = ['db', 'username', 'password', 'ca', 'cert', 'key', 'server
 const defaultSentinelPort = 26_379
 const schemes = 'redis://, rediss://, unix://, redis-cluster://, rediss-cluster://, redis-sentinel:// or rediss-sentinel://'
 /** What only an address of one server has. */
-const single = { seeds: [], service: '', readsReplicas: false, dial: null, keyPrefix: null } as const
+const single = { seeds: [], service: '', readsReplicas: false, dial: null, keyPrefix: null, placeOf: null } as const
 
 /** Hides the password of every URL in a text, whether it stands before the `@` or in a `password=` option. */
 export function redactUrls(text: string): string {

@@ -110,8 +110,14 @@ export class Lane implements Flushable, ReplyLane {
 
   /** Another connection to the same server with the same credentials, not connected yet and of nobody's pair: for state of its own. */
   sibling(owner: LaneOwner): Lane {
-    const lane = new Lane(this.side, this.endpoint, this.#credentials, this.#turn, owner)
+    const lane = this.siblingAt(this.endpoint, owner)
     lane.opened = this.opened
+    return lane
+  }
+
+  /** One to another server that takes the same credentials; nothing is told of it. */
+  siblingAt(endpoint: Endpoint, owner: LaneOwner): Lane {
+    const lane = new Lane(this.side, endpoint, this.#credentials, this.#turn, owner)
     lane.#shared = false
     return lane
   }

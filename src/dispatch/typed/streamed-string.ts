@@ -6,7 +6,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ReplyCursor } from '../../resp/reply-cursor.ts'
 import { contextOf, type Lane } from '../../upstream/lane.ts'
-import { exchange, TransferLost } from '../key-transfer.ts'
+import { exchange } from '../key-transfer.ts'
+import { type DirectWay, directWay } from './direct-way.ts'
 import { newTemporaryKey, temporaryKeyMs } from './staging.ts'
 import type { StagedValue } from './typed-value.ts'
 
@@ -27,34 +28,21 @@ export class StreamedString implements StagedValue {
   readonly #lane: Lane
   #left: number
 
-  /** Whether what is written reaches the server as it is written: a wire to several servers, or to other databases, reads each command whole first. */
-  static suits({ endpoint }: Lane): boolean {
-    return endpoint.dial === null || (endpoint.kind === 'sentinel' && endpoint.keyPrefix === null)
+  /** `sizeBytes`: exactly so many will follow. The server's words where it takes none. Rejects with TransferLost where none can be asked. */
+  static async open(to: Lane, db: number, key: Buffer, sizeBytes: number): Promise<StreamedString | string> {
+    const name = newTemporaryKey(to, db, key)
+    const way = await directWay(to, db, name)
+    return typeof way === 'string' ? way : new StreamedString(name, sizeBytes, way)
   }
 
-  /** `sizeBytes`: exactly so many will follow. Rejects with TransferLost where there is no connection to be had. */
-  static async open(to: Lane, db: number, key: Buffer, sizeBytes: number): Promise<StreamedString> {
-    const lane = await new Promise<Lane>((resolve, reject) => {
-      const own = to.sibling({
-        laneUp: () => resolve(own),
-        laneDown: (_lane, error) => {
-          own.close()
-          reject(new TransferLost(`${to.side}: ${error.message}`))
-        },
-      })
-      own.connect()
-    })
-    return new StreamedString(lane, db, key, sizeBytes)
-  }
-
-  private constructor(lane: Lane, db: number, key: Buffer, sizeBytes: number) {
-    this.name = newTemporaryKey(lane, db, key)
+  private constructor(name: Buffer, sizeBytes: number, { lane, db, name: nameThere }: DirectWay) {
+    this.name = name
     this.sizeBytes = sizeBytes
     this.#lane = lane
     this.#left = sizeBytes
     const head = Buffer.concat([
-      Buffer.from(`*4\r\n$6\r\nPSETEX\r\n$${this.name.length}\r\n`),
-      this.name,
+      Buffer.from(`*4\r\n$6\r\nPSETEX\r\n$${nameThere.length}\r\n`),
+      nameThere,
       Buffer.from(`\r\n$${String(temporaryKeyMs).length}\r\n${temporaryKeyMs}\r\n$${sizeBytes}\r\n`),
     ])
     this.answered = exchange(lane, contextOf(2, db), 1, (to) => to.write(head, 0, head.length)).then(

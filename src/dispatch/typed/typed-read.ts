@@ -180,7 +180,7 @@ async function readLongString(passage: Passage, key: Buffer, start: Buffer): Pro
   const unsized = sizes.error()
   if (unsized !== null) return unsized
   const length = sizes.integer()
-  if (length > streamedBytes && StreamedString.suits(passage.to)) return readStreamed(passage, key, length)
+  if (length > streamedBytes) return readStreamed(passage, key, length)
   const staged = new Staged(passage.to, passage.db, passage.placeOf(key))
   let sizeBytes = start.length
   staged.send((out, name) => writePiece(out, name, start), 0)
@@ -199,6 +199,7 @@ async function readLongString(passage: Passage, key: Buffer, start: Buffer): Pro
 /** Null where it is shorter by now than it was: it is gone, or somebody else writes to it past Ferry. */
 async function readStreamed(passage: Passage, key: Buffer, length: number): Promise<TypedValue | string | null> {
   const staged = await StreamedString.open(passage.to, passage.db, passage.placeOf(key), length)
+  if (typeof staged === 'string') return staged
   const error = await streamString(passage, key, staged)
   if (error !== null || staged.isCut) return error
   return { kind: 'staged', sizeBytes: length, staged }
