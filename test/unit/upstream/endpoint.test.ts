@@ -11,7 +11,7 @@ writeFileSync(pem, 'PEM')
 afterAll(() => rmSync(folder, { recursive: true }))
 
 const credentials = { username: null, password: null }
-const single = { seeds: [], service: '', readsReplicas: false, dial: null, keyPrefix: null }
+const single = { seeds: [], service: '', readsReplicas: false, dial: null, keyPrefix: null, placeOf: null }
 const tcp = { kind: 'tcp', host: '127.0.0.1', port: 6379, path: '', ...credentials, db: 0, tls: null, ...single }
 
 describe('what an address says', () => {
