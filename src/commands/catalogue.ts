@@ -6,6 +6,7 @@ import { commandTable } from './table.generated.ts'
 const alwaysWrite: ReadonlySet<Kind> = new Set<Kind>([
   Kind.WritePlain,
   Kind.WriteMovable,
+  Kind.WriteFar,
   Kind.WriteByArguments,
   Kind.WriteByCopy,
   Kind.WriteGlobal,

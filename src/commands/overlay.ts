@@ -8,7 +8,8 @@ const words = (text: string): readonly string[] => text.split(/\s+/).filter(Bool
 
 const kindLists: readonly (readonly [Kind, string])[] = [
   // Integers, bytes, list ends, set and field membership, double addition: the same on every version and architecture.
-  [Kind.WritePlain, 'append decr decrby incr incrby getdel getset mset msetnx setnx setrange setbit bitop'],
+  [Kind.WritePlain, 'append decr decrby incr incrby getdel getset mset msetnx setnx bitop'],
+  [Kind.WriteFar, 'setrange setbit'],
   // Absolute times: both sides get the same instant.
   [Kind.WritePlain, 'del unlink expireat pexpireat persist rename renamenx'],
   [Kind.WritePlain, 'hdel hincrby hmset hset hsetnx hpersist hexpireat hpexpireat'],

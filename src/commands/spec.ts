@@ -12,32 +12,34 @@ export const Kind = {
   WritePlain: 3,
   /** Same result from the same state; `keyPositions` finds the keys. */
   WriteMovable: 4,
+  /** As WritePlain; what it makes a side fill up that does not have the string is told by `reachOf`. */
+  WriteFar: 5,
   /** Its arguments decide: ask `rewrite`. */
-  WriteByArguments: 5,
+  WriteByArguments: 6,
   /** Two servers may do different things: runs on the authority, then its keys are copied. */
-  WriteByCopy: 6,
+  WriteByCopy: 7,
   /** Touches every key: a barrier. */
-  WriteGlobal: 7,
+  WriteGlobal: 8,
   /** Changes a server rather than keys, the same frame for both sides: FUNCTION LOAD, SCRIPT FLUSH. */
-  BothKeyless: 8,
+  BothKeyless: 9,
   /** EVAL, EVALSHA, FCALL: authority only, then the declared keys are copied. */
-  Script: 9,
+  Script: 10,
   /** PUBLISH, SPUBLISH: to both sides. */
-  Publish: 10,
+  Publish: 11,
   /** Belongs to the client's connection and is answered by the session: HELLO, SELECT, PING. */
-  Session: 11,
+  Session: 12,
   /** MULTI, EXEC, DISCARD, WATCH, UNWATCH. */
-  Transaction: 12,
+  Transaction: 13,
   /** Subscribing and unsubscribing. */
-  PubSub: 13,
+  PubSub: 14,
   /** May wait on the server, always a write or WAIT. Reads that may block are ReadMovable with `mayBlock`. */
-  Blocking: 14,
+  Blocking: 15,
   /** A parent such as CONFIG: ask `resolveSub`. */
-  Container: 15,
+  Container: 16,
   /** Not carried; `reason` says why. */
-  Refused: 16,
+  Refused: 17,
   /** Not in the table: a write whose keys are not known. */
-  Unknown: 17,
+  Unknown: 18,
 } as const
 export type Kind = (typeof Kind)[keyof typeof Kind]
 

@@ -10,6 +10,7 @@ const carriage: Readonly<Record<Kind, readonly [kind: string, carried: string]>>
   [Kind.ReadMovable]: ['read', 'one side, by the read mode'],
   [Kind.WritePlain]: ['write', 'both sides, as it is'],
   [Kind.WriteMovable]: ['write', 'both sides, as it is'],
+  [Kind.WriteFar]: ['write', 'both sides, as it is; while they may differ, to a side that has the string'],
   [Kind.WriteByArguments]: ['write', 'by its arguments: as it is, with an absolute time, by copy, or as a read'],
   [Kind.WriteByCopy]: ['write', 'the authority, then its keys are copied'],
   [Kind.WriteGlobal]: ['write', 'both sides, behind a barrier'],

@@ -63,6 +63,7 @@ export class Carrier {
     switch (spec.kind) {
       case Kind.WritePlain:
       case Kind.WriteMovable:
+      case Kind.WriteFar:
         return both
       case Kind.Publish:
         return { how: 'both', frame, compared: false }

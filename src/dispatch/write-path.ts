@@ -5,6 +5,7 @@
 import { type ArgView, argBytes } from '../commands/arg-view.ts'
 import { mayWake } from '../commands/blocking.ts'
 import { companionOf, tellsEffect } from '../commands/effects.ts'
+import { reachOf } from '../commands/reach.ts'
 import { type CommandSpec, Kind } from '../commands/spec.ts'
 import { sides } from '../routing/modes.ts'
 import type { Lane } from '../upstream/lane.ts'
@@ -18,6 +19,7 @@ import type { Client } from './client.ts'
 import { changedKeys, type DbKey, keysOf, ownKeys, stripesOf } from './command-keys.ts'
 import type { Core } from './core.ts'
 import { EffectWrite } from './effect-write.ts'
+import { farBytes, sendIfLong } from './far-write.ts'
 import type { Frame, Sent } from './frame.ts'
 import type { Lanes } from './lanes.ts'
 import { MeantWrite } from './meant-write.ts'
@@ -104,7 +106,7 @@ export class WritePath {
       return twoPhaseWrite(this.#core, this.#service, client, { frame: carriage.frame, replies: 1, told }, keys, stripes)
     }
     if (!traffic.authoritative) return this.#policyWrite(client, carriage, keys, stripes)
-    return this.#both(client, spec, carriage, keys, stripes)
+    return this.#both(client, spec, args, carriage, keys, stripes)
   }
 
   /** Runs `follow` when nothing stands before these stripes on the follower: now, or behind what does. */
@@ -138,7 +140,14 @@ export class WritePath {
     return (reply) => renamedReply(this.#core, authority, renamed, own, reply)
   }
 
-  #both(client: Client, spec: CommandSpec, carriage: Both, keys: readonly DbKey[], stripes: readonly number[]): Sent {
+  #both(
+    client: Client,
+    spec: CommandSpec,
+    args: ArgView,
+    carriage: Both,
+    keys: readonly DbKey[],
+    stripes: readonly number[],
+  ): Sent {
     const { traffic } = this.#core
     const { frame } = carriage
     const write = this.#bothsWrite(client, spec, carriage, keys)
@@ -151,7 +160,17 @@ export class WritePath {
       if (this.#core.accepts(follower)) putFrame(this.#core, follower, context, frame, write)
       else write.skipFollower('the follower was not reachable')
     }
-    this.afterOthers(stripes, follow)
+    const [key] = keys
+    const reachBytes = key === undefined || this.#areAlike(stripes) ? 0 : reachOf(spec.name, args)
+    if (key === undefined || reachBytes <= farBytes) this.afterOthers(stripes, follow)
+    else {
+      const skip = (reason: string): void => write.skipFollower(reason)
+      sendIfLong(this.#core, follower, context, ownKeys([key])[0] as DbKey, reachBytes, {
+        ticket: this.#core.board.reserve(stripes),
+        send: follow,
+        skip,
+      })
+    }
     return 'sent'
   }
 
@@ -233,7 +252,7 @@ export class WritePath {
   #everywhere(client: Client, spec: CommandSpec, args: ArgView, frame: Frame): Sent {
     this.barrier.noteGlobal(client, spec, args)
     // What is dirty stays so: the copy that heals it finds the key gone and removes it.
-    const sent = this.#both(client, spec, { how: 'both', frame, compared: true }, [], [])
+    const sent = this.#both(client, spec, args, { how: 'both', frame, compared: true }, [], [])
     this.barrier.reopen(client)
     return sent
   }
@@ -259,6 +278,12 @@ export class WritePath {
     // A large value is not there in one piece to be looked at.
     if (frame.pieces !== null) notes.changed(keys, `${spec.name} wrote a large value`)
     else notes.wrote(spec, args, keys)
+  }
+
+  /** Nothing is known to stand between the two sides of these keys. */
+  #areAlike(stripes: readonly number[]): boolean {
+    const { board, traffic } = this.#core
+    return traffic.covered && stripes.every((stripe) => ((board.flags[stripe] as number) & Stripe.dirty) === 0)
   }
 
   #anyDeferred(stripes: readonly number[]): boolean {

@@ -283,7 +283,12 @@ export class Session extends ClientState implements ClientSession {
       return this.#awaited ? this.#quickAlone(spec, scanner) : this.#authorityPlan
     if (!this.#writesBoth) return Plan.slow
     // A SET without options is the most common write of all, and as plain as any.
-    if (kind !== Kind.WritePlain && !(spec === plainSet && scanner.argc === 3)) return Plan.slow
+    if (
+      kind !== Kind.WritePlain &&
+      !(spec === plainSet && scanner.argc === 3) &&
+      !(kind === Kind.WriteFar && this.shared.core.traffic.covered)
+    )
+      return Plan.slow
     const at = singleKey(spec, scanner.argc)
     if (at === 0) return Plan.slow
     const stripe = stripeOf(scanner.buf, scanner.offsets[2 * at] as number, scanner.offsets[2 * at + 1] as number, this.db)

@@ -1,4 +1,4 @@
-/** The claim behind Kind.WritePlain and Kind.WriteMovable: the same commands from the same state give the same state, on any two servers. */
+/** The claim behind Kind.WritePlain, WriteMovable and WriteFar: the same commands from the same state give the same state, on any two servers. */
 import fc from 'fast-check'
 import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

@@ -68,7 +68,7 @@ describe.each(pairs.filter(({ engines }) => engines.every(isThere)))('a long str
   it(`is copied while it is used, and held for a moment only (seed ${seed})`, { timeout: 150_000 }, async () => {
     await start(...engines)
     const counts = await copyWhileUsed()
-    expect(await compareLong(source.port, target.port), `seed ${seed}`).toEqual([])
+    expect(await compareLong([source.port], [target.port]), `seed ${seed}`).toEqual([])
     const verbs = ['XADD', 'XREADGROUP', 'XREADGROUP that waits', 'XACK', 'XCLAIM', 'XAUTOCLAIM', 'XDEL', 'XTRIM', 'XGROUP']
     for (const verb of verbs) expect(counts.get(verb) ?? 0, verb).toBeGreaterThan(0)
     expect((await ferry.status()).holdWaitMaxMs).toBeLessThan(waitMsMax)
@@ -83,14 +83,14 @@ describe('a long stream', () => {
     const deletions = (n: number): string[][] => (n < 20 ? [['XDEL', 'stream', ...ids(n)]] : [['PING']])
     const counts = await copyWhileUsed(deletions)
     expect(counts.get('beside 0') ?? 0).toBeGreaterThan(20)
-    expect(await compareLong(source.port, target.port), `seed ${seed}`).toEqual([])
+    expect(await compareLong([source.port], [target.port]), `seed ${seed}`).toEqual([])
   })
 
   it('that is changed in ways that tell nothing of its parts is held in the end', { timeout: 150_000 }, async () => {
     await start(undefined, undefined)
     const counts = await copyWhileUsed((n) => [['XGROUP', 'SETID', 'stream', 'untouched', `${n}-1`]])
     expect(counts.get('beside 0') ?? 0).toBeGreaterThan(5)
-    expect(await compareLong(source.port, target.port), `seed ${seed}`).toEqual([])
+    expect(await compareLong([source.port], [target.port]), `seed ${seed}`).toEqual([])
   })
 
   it('to which something is always being added, far away from its source', { timeout: 150_000 }, async () => {
@@ -111,7 +111,7 @@ describe('a long stream', () => {
     running = false
     await Promise.all(adding)
     await ferry.untilSettled()
-    expect(await compareLong(source.port, target.port)).toEqual([])
+    expect(await compareLong([source.port], [target.port])).toEqual([])
     await ferry.dispose()
     await far.stop()
   })

@@ -12,7 +12,15 @@ const keys = ['hash', 'set', 'zset', 'list', 'string', 'stream']
 
 describe('long values that are written to while they are copied', () => {
   it('arrive whole, in pieces, with every write', { timeout: 90_000 }, async () => {
-    const options = { scale: 0.01, engines: {}, only: keys, writes: true, longValueBytes: 32_768, limitMs: 60_000 }
+    const options = {
+      scale: 0.01,
+      engines: {},
+      clustered: false,
+      only: keys,
+      writes: true,
+      longValueBytes: 32_768,
+      limitMs: 60_000,
+    }
     const report = await copyBigKeys(options, () => {})
     expect(report.differences).toEqual([])
     expect(report.dumps).toBe(0)

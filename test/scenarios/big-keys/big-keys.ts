@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { encodeCommands, RawConnection, type Reply } from '../../../src/demo/raw-connection.ts'
 import { Ferry } from '../../support/ferry.ts'
-import { type RedisServer, startRedis } from '../../support/redis-server.ts'
+import { startCluster } from '../../support/redis-cluster.ts'
+import { startRedis } from '../../support/redis-server.ts'
 import { unthrottled } from '../../support/unthrottled.ts'
 import { compareLong } from './compare-long.ts'
 import { type Writer, writersTo } from './writers.ts'
@@ -11,6 +12,8 @@ export interface BigKeysOptions {
   /** 1: a hash of 5 million fields, a list of 1 GB, a string of 400 MB, a stream with 100,000 pending entries, half a million members elsewhere. */
   readonly scale: number
   readonly engines: { readonly source?: string; readonly target?: string }
+  /** Whether the target is a cluster. */
+  readonly clustered: boolean
   /** Of `hash`, `list`, `string`, `stream`, `set`, `zset`. */
   readonly only: readonly string[]
   /** Whether every key is written to all the time. */
@@ -114,6 +117,23 @@ class Pings {
   }
 }
 
+/** One side: a server, or a cluster of three. */
+interface Place {
+  readonly url: string
+  readonly ports: readonly number[]
+  stop(): Promise<void>
+}
+
+async function placeOf(engine: string | undefined, clustered: boolean): Promise<Place> {
+  const options = { args: ['--enable-debug-command', 'yes'], ...(engine !== undefined && { engine }) }
+  if (clustered) {
+    const cluster = await startCluster(options)
+    return { url: cluster.url, ports: cluster.nodes.map(({ port }) => port), stop: () => cluster.stop() }
+  }
+  const server = await startRedis(options)
+  return { url: server.url, ports: [server.port], stop: () => server.stop() }
+}
+
 async function watchSlow(port: number): Promise<void> {
   const connection = await RawConnection.open(port)
   await connection.command('CONFIG', 'SET', 'slowlog-log-slower-than', 1_000, 'slowlog-max-len', 10_000)
@@ -121,10 +141,15 @@ async function watchSlow(port: number): Promise<void> {
   connection.close()
 }
 
-async function slowOf(port: number): Promise<Slowest[]> {
+async function slowRows(port: number): Promise<Reply[][]> {
   const connection = await RawConnection.open(port)
   const rows = (await connection.command('SLOWLOG', 'GET', 10_000)) as Reply[][]
   connection.close()
+  return rows
+}
+
+async function slowOf({ ports }: Place): Promise<Slowest[]> {
+  const rows = (await Promise.all(ports.map(slowRows))).flat()
   const most = new Map<string, number>()
   for (const [, , us, argv] of rows) {
     const [verb, key] = (argv as Buffer[]).map((word) => word.toString('latin1'))
@@ -134,17 +159,23 @@ async function slowOf(port: number): Promise<Slowest[]> {
   return [...most].map(([command, ms]) => ({ command, ms })).sort((a, b) => b.ms - a.ms)
 }
 
+async function dumpsOf(port: number): Promise<number> {
+  const connection = await RawConnection.open(port)
+  const text = String(await connection.command('INFO', 'commandstats'))
+  connection.close()
+  return Number(/cmdstat_dump:calls=(\d+)/.exec(text)?.[1] ?? 0)
+}
+
 export async function copyBigKeys(options: BigKeysOptions, note: (text: string) => void): Promise<BigKeysReport> {
-  const args = ['--enable-debug-command', 'yes']
-  const server = (engine: string | undefined): Promise<RedisServer> =>
-    startRedis(engine === undefined ? { args } : { engine, args })
-  const [source, target] = await Promise.all([server(options.engines.source), server(options.engines.target)])
+  const { engines } = options
+  const [source, target] = await Promise.all([placeOf(engines.source, false), placeOf(engines.target, options.clustered)])
+  const [sourcePort] = source.ports as [number]
   let ferry: Ferry | undefined
   const writers: Writer[] = []
   let sampling: NodeJS.Timeout | undefined
   try {
     note('filling')
-    await fillBigKeys(source.port, options.scale, options.only)
+    await fillBigKeys(sourcePort, options.scale, options.only)
     ferry = await Ferry.start({
       source: source.url,
       target: target.url,
@@ -161,20 +192,21 @@ export async function copyBigKeys(options: BigKeysOptions, note: (text: string) 
     if (options.writes) writers.push(...(await writersTo(ferry.port, options.only, options.scale)))
     await sleep(300)
     for (const writer of writers) writer.forget()
-    await Promise.all([watchSlow(source.port), watchSlow(target.port)])
-    const pings = [new Pings(source.port), new Pings(target.port)]
+    await Promise.all([...source.ports, ...target.ports].map(watchSlow))
+    const pings = [source, target].map(({ ports }) => ports.map((port) => new Pings(port)))
     note('copying')
     const startMs = performance.now()
     await ferry.backfill(options.limitMs)
     await ferry.untilStatus('the journal to be empty', ({ journal }) => journal.dirtyKeys === 0, options.limitMs)
     const copySeconds = (performance.now() - startMs) / 1000
     clearInterval(sampling)
-    const [sourcePing, targetPing] = (await Promise.all(pings.map((ping) => ping.stop()))) as [number, number]
-    const slow = { source: await slowOf(source.port), target: await slowOf(target.port) }
+    const stopped = pings.map((side) => Promise.all(side.map((ping) => ping.stop())))
+    const [sourcePing, targetPing] = (await Promise.all(stopped)).map((ms) => Math.max(...ms)) as [number, number]
+    const slow = { source: await slowOf(source), target: await slowOf(target) }
     const writes = await Promise.all(writers.map((writer) => writer.stop()))
     await ferry.untilSettled(options.limitMs)
     note('comparing')
-    const dumps = Number(/cmdstat_dump:calls=(\d+)/.exec(await source.client().info('commandstats'))?.[1] ?? 0)
+    const dumps = await dumpsOf(sourcePort)
     return {
       copySeconds,
       slow,
@@ -182,7 +214,7 @@ export async function copyBigKeys(options: BigKeysOptions, note: (text: string) 
       idleBytes,
       mostBytes,
       writes,
-      differences: await compareLong(source.port, target.port),
+      differences: await compareLong(source.ports, target.ports),
       dumps,
     }
   } finally {

@@ -3,21 +3,29 @@ import { RawConnection, type Reply } from '../../../src/demo/raw-connection.ts'
 
 const pendingRows = 10_000
 
-/** In words, one per difference. Nobody may write meanwhile. Both servers must have DEBUG, and store values alike. */
-export async function compareLong(sourcePort: number, targetPort: number): Promise<string[]> {
-  const [source, target] = await Promise.all([RawConnection.open(sourcePort), RawConnection.open(targetPort)])
-  try {
-    const keys = new Set([...(await keysOf(source)), ...(await keysOf(target))])
-    const found: string[] = []
-    for (const key of keys) {
-      const [one, other] = [await factsOf(source, key), await factsOf(target, key)]
-      for (const [name, fact] of one) if (other.get(name) !== fact) found.push(`${key}: ${name}: ${fact} and ${other.get(name)}`)
-    }
-    return found
-  } finally {
-    source.close()
-    target.close()
+/**
+ * In words, one per difference. Nobody may write meanwhile. All servers must have DEBUG, and store values alike. A side is one server, or
+ * those of a cluster.
+ */
+export async function compareLong(sourcePorts: readonly number[], targetPorts: readonly number[]): Promise<string[]> {
+  const [source, target] = [await factsOn(sourcePorts), await factsOn(targetPorts)]
+  const found: string[] = []
+  for (const key of new Set([...source.keys(), ...target.keys()])) {
+    const [one, other] = [source.get(key), target.get(key)]
+    for (const name of new Set([...(one?.keys() ?? []), ...(other?.keys() ?? [])]))
+      if (one?.get(name) !== other?.get(name)) found.push(`${key}: ${name}: ${one?.get(name)} and ${other?.get(name)}`)
   }
+  return found
+}
+
+async function factsOn(ports: readonly number[]): Promise<Map<string, Map<string, string>>> {
+  const all = new Map<string, Map<string, string>>()
+  for (const port of ports) {
+    const connection = await RawConnection.open(port)
+    for (const key of await keysOf(connection)) all.set(key, await factsOf(connection, key))
+    connection.close()
+  }
+  return all
 }
 
 const keysOf = async (connection: RawConnection): Promise<string[]> =>

@@ -1,6 +1,6 @@
 /**
  * `npm run bigkeys -- --scale 1`: the keys in full size take about 2 GB on each server. `--only hash,list`, `--source redis-8.0`,
- * `--no-writes` and the like make another case of it. Ends with 1 where a server was kept busy for more than 50 ms, Ferry took more than
+ * `--cluster` (the target), `--no-writes` and the like make another case of it. Ends with 1 where a server was kept busy for more than 50 ms, Ferry took more than
  * 300 MB over idle, or anything differs.
  */
 import { parseArgs } from 'node:util'
@@ -13,6 +13,7 @@ const { values } = parseArgs({
     source: { type: 'string' },
     target: { type: 'string' },
     writes: { type: 'boolean', default: true },
+    cluster: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '600' },
   },
   allowNegative: true,
@@ -28,6 +29,7 @@ const report = await copyBigKeys(
       ...(values.source !== undefined && { source: values.source }),
       ...(values.target !== undefined && { target: values.target }),
     },
+    clustered: values.cluster,
     only: values.only.split(','),
     writes: values.writes,
     longValueBytes: 1 << 20,

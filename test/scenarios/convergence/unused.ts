@@ -7,6 +7,7 @@ import type { Engine } from './engine.ts'
 const kinds: ReadonlySet<Kind> = new Set<Kind>([
   Kind.WritePlain,
   Kind.WriteMovable,
+  Kind.WriteFar,
   Kind.WriteByArguments,
   Kind.WriteByCopy,
   Kind.WriteGlobal,
