@@ -1,5 +1,7 @@
 /** What became of the keys of one copy. */
-import type { Side } from '../routing/modes.ts'
+import type { Payload } from '../dispatch/key-transfer.ts'
+import { Refused, Spoiled, Unread } from '../dispatch/moving/moving.ts'
+import { otherSide, type Side } from '../routing/modes.ts'
 
 export interface CopyOutcome {
   copied: number
@@ -38,3 +40,34 @@ export const nothingDone = (): CopyOutcome => ({
   generations: new Map(),
   lost: null,
 })
+
+/** The values were sent, and this is what the writing side said to each: null = it has it. */
+export function countWritten(
+  outcome: CopyOutcome,
+  payloads: readonly Payload[],
+  errors: readonly (string | null)[],
+  from: Side,
+): void {
+  for (let i = 0; i < payloads.length; i++) {
+    const { key, bytes, typed, error: unread } = payloads[i] as Payload
+    const error = errors[i] as string | null
+    if (error !== null) outcome.failed.push({ key, error, side: unread === null ? otherSide(from) : from })
+    else if (bytes === null && typed === null) {
+      outcome.deleted++
+      outcome.absent.push(key)
+    } else {
+      outcome.copied++
+      outcome.bytes += bytes?.length ?? typed?.sizeBytes ?? 0
+    }
+  }
+}
+
+/** Nothing of the key was written, for this reason: a server refused it, or it is to be tried again. */
+export function noteFailure(outcome: CopyOutcome, key: Buffer, error: Error, from: Side): void {
+  if (error instanceof Unread) outcome.failed.push({ key, error: error.message, side: from })
+  else if (error instanceof Refused) outcome.failed.push({ key, error: error.message, side: otherSide(from) })
+  else {
+    outcome.busy.push(key)
+    if (!(error instanceof Spoiled)) outcome.lost = error.message
+  }
+}
