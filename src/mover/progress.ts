@@ -36,8 +36,66 @@ export interface ProgressSnapshot {
   readonly limits: MoverLimits
 }
 
+/** The numbers of one copy. A batch that a stopped run has still under way is counted in whatever was begun since: its keys are copied. */
+export class Progress {
+  keysTotal = 0
+  keysScanned = 0
+  keysCopied = 0
+  keysDeleted = 0
+  keysRetried = 0
+  keysFailed = 0
+  bytesCopied = 0
+  lastError: string | null = null
+  #startedAt: string | null = null
+  #keys = new Rate()
+  #bytes = new Rate()
+
+  /** A copy begins, or goes on after so many keys. */
+  begin(keysScanned: number): void {
+    this.keysScanned = keysScanned
+    this.keysCopied = 0
+    this.keysDeleted = 0
+    this.keysRetried = 0
+    this.keysFailed = 0
+    this.bytesCopied = 0
+    this.lastError = null
+    this.#startedAt = new Date().toISOString()
+    this.#keys = new Rate()
+    this.#bytes = new Rate()
+  }
+
+  beginPass(keysTotal: number, keysScanned: number): void {
+    this.keysTotal = keysTotal
+    this.keysScanned = keysScanned
+    this.#keys = new Rate()
+  }
+
+  /** The numbers for a snapshot. Rates are those between the calls of this; while nothing is copied there are none. */
+  sample(isRunning: boolean, nowMs: number) {
+    if (isRunning) {
+      this.#keys.add(nowMs, this.keysScanned)
+      this.#bytes.add(nowMs, this.bytesCopied)
+    }
+    const keysPerSecond = isRunning ? this.#keys.perSecond() : 0
+    const left = Math.max(0, this.keysTotal - this.keysScanned)
+    return {
+      keysTotal: this.keysTotal,
+      keysScanned: this.keysScanned,
+      keysCopied: this.keysCopied,
+      keysDeleted: this.keysDeleted,
+      keysRetried: this.keysRetried,
+      keysFailed: this.keysFailed,
+      bytesCopied: this.bytesCopied,
+      keysPerSecond,
+      bytesPerSecond: isRunning ? this.#bytes.perSecond() : 0,
+      etaSeconds: keysPerSecond > 0 ? left / keysPerSecond : null,
+      startedAt: this.#startedAt,
+    }
+  }
+}
+
 /** A rate over about the last five seconds. */
-export class Rate {
+class Rate {
   #samples: { atMs: number; total: number }[] = []
 
   add(atMs: number, total: number): void {

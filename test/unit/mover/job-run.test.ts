@@ -1,0 +1,80 @@
+/** Whether what works for a run goes on: through pauses, lost servers and the end of the run. */
+import { beforeEach, expect, it, vi } from 'vitest'
+import { JobRun } from '../../../src/mover/job-run.ts'
+import { Progress } from '../../../src/mover/progress.ts'
+
+// A wait is a turn of the loop, so that what takes half a minute can be tried.
+vi.mock('node:timers/promises', () => ({ setTimeout: () => new Promise((resolve) => setImmediate(resolve)) }))
+
+let progress: Progress
+let run: JobRun
+let tries: number
+
+beforeEach(() => {
+  progress = new Progress()
+  run = new JobRun({ from: 0, below: 1 }, progress, 'running')
+  tries = 0
+})
+
+/** Answers the try of this number; the ones before end with `error`. */
+const answersAt = (number: number, error: string) => async (): Promise<string> => {
+  if (++tries < number) throw new Error(error)
+  return 'answer'
+}
+
+const lost = 'source was lost: connection closed'
+const aTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+it('a pause holds back until it is resumed, and whoever waits is told of a stop', async () => {
+  const heard: string[] = []
+  run.pause()
+  void run.untilResumed().then(() => heard.push('resumed'))
+  await aTurn()
+  expect(heard).toEqual([])
+  run.resume()
+  await aTurn()
+  expect(heard).toEqual(['resumed'])
+  run.pause()
+  void run.untilResumed().then(() => heard.push('stopped'))
+  run.stop()
+  await aTurn()
+  expect(heard).toEqual(['resumed', 'stopped'])
+  expect(run.isWanted).toBe(false)
+})
+
+it('a run that is over cannot be paused or resumed', () => {
+  run.end('done')
+  run.pause()
+  expect(run.state).toBe('done')
+  run.stop()
+  run.resume()
+  expect(run.state).toBe('idle')
+})
+
+it('asks again while a server is away, and says what is the matter', async () => {
+  expect(await run.patiently(answersAt(300, lost))).toBe('answer')
+  expect(progress.lastError).toBe(lost)
+})
+
+it('an answer in between gives the server all its time again', async () => {
+  for (let i = 0; i < 2; i++) {
+    tries = 0
+    expect(await run.patiently(answersAt(300, lost))).toBe('answer')
+  }
+})
+
+it('ends for a server that stays away', async () => {
+  await expect(run.patiently(answersAt(302, lost))).rejects.toThrow(lost)
+  expect(tries).toBe(301)
+})
+
+it('waits for as long as it takes where a server takes nothing for the moment', async () => {
+  expect(await run.patiently(answersAt(1_000, 'LOADING Redis is loading the dataset in memory'))).toBe('answer')
+})
+
+it('asks no more for a run that was stopped', async () => {
+  const asked = run.patiently(answersAt(1_000, lost))
+  run.stop()
+  expect(await asked).toBeNull()
+  expect(tries).toBe(1)
+})
