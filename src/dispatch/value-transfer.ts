@@ -15,6 +15,7 @@ import { isModulePayload, isPayloadRefusal, isPlainLongString, PayloadRoute } fr
 import { newTemporaryKey, temporaryKeyMs } from './typed/staging.ts'
 import { findAll, readsByType, readTyped, readTypedStrings } from './typed/typed-read.ts'
 import { discardStaged, writeTyped } from './typed/typed-write.ts'
+import type { Windows } from './typed/windows.ts'
 
 /** A larger payload is not sent twice: where it is refused, its key is tried again, and then goes by type. */
 const probeBytesMax = 1 << 20
@@ -108,18 +109,11 @@ export async function readStringsFirst(
 }
 
 /** One long value, in pieces whatever the servers take of each other; by DUMP only where its type is not known. Else as `readValues`. */
-export async function readLong(
-  from: Lane,
-  to: Lane,
-  db: number,
-  key: Buffer,
-  stopped: () => boolean,
-  carry: AccessCarry | null,
-): Promise<Payload[]> {
-  const passage = passageBetween(from, to, db, stopped)
+export async function readLong(passage: Passage, key: Buffer, carry: AccessCarry | null): Promise<Payload[]> {
+  const { from, to, db, stopped, placeOf } = passage
   const [type] = await findAll(passage, [key])
   if (type !== undefined && type.error === null && !readsByType(type.type))
-    return readValues(from, to, db, [key], stopped, sameName, carry)
+    return readValues(from, to, db, [key], stopped, placeOf, carry)
   return readTyped(passage, [key])
 }
 
@@ -130,6 +124,7 @@ export const passageBetween = (
   db: number,
   stopped: () => boolean,
   placeOf: (key: Buffer) => Buffer = sameName,
+  windows: Windows | null = null,
 ): Passage => ({
   from,
   to,
@@ -137,6 +132,7 @@ export const passageBetween = (
   route: routeBetween(from, to),
   stopped,
   placeOf,
+  windows,
 })
 
 /** Per payload, in order: null where it was written, else why not. Rejects with TransferLost. */

@@ -40,14 +40,22 @@ export class Allowance {
     if (this.#standstill.reason !== null) return standstillPollMs
     const restMs = this.#brake.waitMs(nowMs)
     if (restMs > 0) return restMs
-    const bytesMs = this.#bytes.waitMs(0, nowMs)
-    if (bytesMs > 0) {
-      this.#limited = `limited to ${this.#limits.bytesPerSecondMax} bytes/s`
-      return bytesMs
-    }
+    const bytesMs = this.#bytesMs(nowMs)
+    if (bytesMs > 0) return bytesMs
     const keysMs = this.#keys.waitMs(keys, nowMs)
     if (keysMs > 0) this.#limited = `limited to ${this.#limits.keysPerSecondMax} keys/s`
     return keysMs
+  }
+
+  /** As `waitMs`, for the next window of a long value: it may be just the one that a standstill is tried with. */
+  windowWaitMs(nowMs: number): number {
+    return this.#brake.waitMs(nowMs) || this.#bytesMs(nowMs)
+  }
+
+  #bytesMs(nowMs: number): number {
+    const bytesMs = this.#bytes.waitMs(0, nowMs)
+    if (bytesMs > 0) this.#limited = `limited to ${this.#limits.bytesPerSecondMax} bytes/s`
+    return bytesMs
   }
 
   /** All that holds the copy back, for status; null = nothing does. */

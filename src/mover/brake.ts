@@ -20,8 +20,8 @@ interface Braked {
   readonly limits: MoverLimits
   readonly copying: boolean
   readonly batchesUnderWay: number
-  /** Until somebody resumes it. */
-  pause(): void
+  /** Until somebody resumes it. False: it is not running. */
+  pause(): boolean
 }
 
 /** A batch of a slow server must not make for a rest of minutes. */
@@ -35,6 +35,7 @@ export class Brake {
   #decision: Decision = fullSpeed
   #signals: Signals = noSignals
   #wasBusy = true
+  readonly #users = new Set<object>()
   #restUntilMs = 0
   #critical: string | null = null
 
@@ -55,16 +56,21 @@ export class Brake {
     this.#reader.end()
   }
 
-  /** A copy begins. */
-  begin(): void {
+  /** A copy begins: the job's, or long values beside it. */
+  begin(user: object): void {
+    const goesOn = this.#users.size > 0 && !this.#users.has(user)
+    this.#users.add(user)
+    if (goesOn) return
     this.#decision = firstDecision(this.#signals)
     this.#critical = null
     this.#restUntilMs = 0
     this.#reader.begin()
   }
 
-  /** The copy is over, however. */
-  end(): void {
+  /** It is over, however. */
+  end(user: object): void {
+    this.#users.delete(user)
+    if (this.#users.size > 0) return
     this.#reader.end()
     this.#decision = fullSpeed
     this.#critical = null
@@ -89,9 +95,14 @@ export class Brake {
 
   /** A batch is through. */
   copied(tookMs: number, nowMs: number): void {
-    this.#wasBusy = true
+    this.worked()
     const restMs = Math.min(restMsMax, tookMs * this.shape.restTimes)
     this.#restUntilMs = Math.max(this.#restUntilMs, nowMs + restMs)
+  }
+
+  /** Something was copied. */
+  worked(): void {
+    this.#wasBusy = true
   }
 
   get speedPercent(): number {
@@ -113,8 +124,8 @@ export class Brake {
     this.#decision = decide(this.#signals, limits, this.#decision)
     const { critical } = this.#decision
     if (critical === null || this.#critical !== null) return
+    if (!this.#job.pause()) return
     this.#critical = critical
     this.#core.events.record('mover', 'the mover was paused: a critical load', { reason: critical })
-    this.#job.pause()
   }
 }

@@ -9,11 +9,13 @@ import type { Payload } from '../dispatch/key-transfer.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
 import { longKeys } from '../dispatch/long-keys.ts'
 import { isMostlyStrings } from '../dispatch/strings-first.ts'
-import { goesByType, readLong, readStringsFirst, readValues } from '../dispatch/value-transfer.ts'
+import { Windows } from '../dispatch/typed/windows.ts'
+import { goesByType, passageBetween, readLong, readStringsFirst, readValues } from '../dispatch/value-transfer.ts'
 import { otherSide, type Side } from '../routing/modes.ts'
 import { type CopyOutcome, noteFailure, nothingDone } from './copy-outcome.ts'
 import { HeldTransfer, type Manner } from './held-transfer.ts'
 import { LongCopy } from './long-copy.ts'
+import type { LongPace } from './long-pace.ts'
 import type { RuledCopy } from './ruled-copy.ts'
 
 /** From this patience on a long value is held all the time: it was tried often enough to copy it while it is written to. */
@@ -30,6 +32,8 @@ export class Copier {
   /** Null: everything is copied as it is. Others are for a copy beside which no client writes. */
   readonly rules: RuledCopy | null
   readonly #carry: AccessCarry | null
+  /** Of the job, which sets it; null: long values are copied as fast as they can be. */
+  pace: LongPace | null = null
   /** Resolves when the long value that was begun last is through. */
   #longTurn: Promise<void> = Promise.resolve()
 
@@ -132,31 +136,56 @@ export class Copier {
     return this.#carry !== null && !goesByType(this.#lanes.lane(from), this.#lanes.lane(otherSide(from)))
   }
 
-  /** One after the other: each keeps both servers busy enough, and has some windows in memory. */
   async #copyLong(db: number, key: Buffer, from: Side, outcome: CopyOutcome, manner: Manner): Promise<void> {
-    const [reading, writing] = [this.#lanes.lane(from), this.#lanes.lane(otherSide(from))]
-    const { holdWaitMs, longHoldWaitMs } = this.#core.limits
-    const patience = Math.max(manner.patience, longHoldWaitMs / holdWaitMs)
-    const held: Manner = {
-      ...manner,
-      patience,
-      queues: true,
-      read: (_keys, stopped) => readLong(reading, writing, db, key, stopped, this.#carry),
-    }
-    if (!this.#follows || from !== this.#core.traffic.authority || manner.patience >= heldFrom) {
-      await this.#held.copy(db, [key], from, outcome, held)
+    if (this.#follows && (from !== this.#core.traffic.authority || manner.patience >= heldFrom)) {
+      // Its clients wait until it is over.
+      await this.#held.copy(db, [key], from, outcome, this.#inPieces(db, key, from, manner, null))
       return
     }
+    const { pace } = this
+    const windows = pace === null ? null : new Windows(pace)
+    pace?.begin()
+    if (this.#follows) await this.#inTurn(() => this.#copyMoving(db, key, from, outcome, manner, windows))
+    else await this.#held.copy(db, [key], from, outcome, this.#inPieces(db, key, from, manner, windows))
+    pace?.end()
+    // They were counted window by window.
+    if (windows !== null) outcome.bytes = 0
+  }
+
+  /** Held all the time. */
+  #inPieces(db: number, key: Buffer, from: Side, manner: Manner, windows: Windows | null): Manner {
+    const [reading, writing] = [this.#lanes.lane(from), this.#lanes.lane(otherSide(from))]
+    const { holdWaitMs, longHoldWaitMs } = this.#core.limits
+    return {
+      ...manner,
+      patience: Math.max(manner.patience, longHoldWaitMs / holdWaitMs),
+      queues: true,
+      read: (_keys, stopped) => readLong(passageBetween(reading, writing, db, stopped, undefined, windows), key, this.#carry),
+    }
+  }
+
+  /** One after the other: each keeps both servers busy enough, and has some windows in memory. */
+  async #inTurn(work: () => Promise<void>): Promise<void> {
     const before = this.#longTurn
-    let done = (): void => undefined
-    this.#longTurn = new Promise((resolve) => {
-      done = resolve
-    })
+    const own = Promise.withResolvers<void>()
+    this.#longTurn = own.promise
     await before
-    const copy = new LongCopy(this.#core, this.#lanes, db, key, from)
+    await work()
+    own.resolve()
+  }
+
+  async #copyMoving(
+    db: number,
+    key: Buffer,
+    from: Side,
+    outcome: CopyOutcome,
+    manner: Manner,
+    windows: Windows | null,
+  ): Promise<void> {
+    const copy = new LongCopy(this.#core, this.#lanes, db, key, from, windows)
     try {
       const moves = await copy.approach()
-      if (!moves) await this.#held.copy(db, [key], from, outcome, held)
+      if (!moves) await this.#held.copy(db, [key], from, outcome, this.#inPieces(db, key, from, manner, null))
       else {
         const read = async (): Promise<Payload[]> => [await copy.finish()]
         const last: Manner = { ...manner, patience: Math.max(manner.patience, lastPatience), queues: true, read }
@@ -166,6 +195,5 @@ export class Copier {
       noteFailure(outcome, key, error as Error, from)
     }
     await copy.close()
-    done()
   }
 }

@@ -34,8 +34,11 @@ export class JobRun {
     return this.#state !== 'idle'
   }
 
-  pause(): void {
-    if (this.#state === 'running') this.#state = 'paused'
+  /** False: there was nothing to pause. */
+  pause(): boolean {
+    if (this.#state !== 'running') return false
+    this.#state = 'paused'
+    return true
   }
 
   resume(): void {

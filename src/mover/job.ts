@@ -19,6 +19,7 @@ import { databasesUnfit, misfitsOf } from './database-fit.ts'
 import { FunctionCopy } from './functions.ts'
 import { JobRun } from './job-run.ts'
 import { nothingIsOver } from './key-census.ts'
+import { LongPace } from './long-pace.ts'
 import { type FoundPage, PassScan, type ScanPlace } from './pass-scan.ts'
 import { OtherServer, PassServers } from './pass-servers.ts'
 import { type MoverLimits, type MoverState, Progress, type ProgressSnapshot } from './progress.ts'
@@ -49,6 +50,7 @@ export class MoverJob {
   readonly #scan: PassScan
   readonly #allowance: Allowance
   readonly #batching: Batching
+  readonly #longs: LongPace
   readonly #progress = new Progress()
   #run = new JobRun({ from: 0, below: 0 }, this.#progress, 'idle')
   #pass: Pass | null = null
@@ -65,6 +67,8 @@ export class MoverJob {
     this.#servers = new PassServers(core, lanes)
     this.#scan = new PassScan(core, lanes, this.#servers, this.brake)
     this.#allowance = new Allowance(this.limits, this.brake, this.standstill)
+    this.#longs = new LongPace(this.#allowance, this.brake, this.#progress, core.counters, () => this.state === 'paused')
+    copier.pace = this.#longs
     const account = new BatchAccount(core, store, this.standstill, this.#progress)
     const advanced = (): void => this.#checkpoint()
     this.#batching = new Batching(copier, account, this.brake, this.#allowance, this.limits, this.#progress, advanced)
@@ -74,8 +78,9 @@ export class MoverJob {
     return this.#run.state
   }
 
+  /** Long values are copied beside the job, and behind it. */
   get copying(): boolean {
-    return this.state === 'running'
+    return this.state === 'running' || (this.state !== 'paused' && this.#longs.underWay > 0)
   }
 
   get batchesUnderWay(): number {
@@ -94,7 +99,8 @@ export class MoverJob {
     this.#run = run
     const stored = this.#store.loadCheckpoint(checkpointName)
     const fitting = stored !== null && stored.from === range.from && stored.below === range.below ? stored : null
-    this.brake.begin()
+    this.brake.release()
+    this.brake.begin(this)
     this.#batching.forgetPages()
     this.#progress.begin(fitting?.keysScanned ?? 0)
     this.#core.journal.countFrom(fitting === null ? null : endedBefore(fitting))
@@ -106,20 +112,21 @@ export class MoverJob {
       const { message } = error as Error
       this.#progress.lastError = message
       run.end('failed')
-      this.brake.end()
+      this.brake.end(this)
       this.#core.events.record('mover', 'the mover stopped', { reason: message })
       return false
     }
     if (!run.isWanted) return false
     this.#store.clearCheckpoint(checkpointName)
     run.end('done')
-    this.brake.end()
+    this.brake.end(this)
     this.#pass = null
     return true
   }
 
-  pause(): void {
-    this.#run.pause()
+  /** False: it does not run. */
+  pause(): boolean {
+    return this.#run.pause()
   }
 
   resume(): void {
@@ -132,7 +139,7 @@ export class MoverJob {
     this.#run.stop()
     if (keep) this.#checkpoint()
     else this.#store.clearCheckpoint(checkpointName)
-    this.brake.end()
+    this.brake.end(this)
     this.#pass = null
   }
 

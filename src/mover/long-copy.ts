@@ -15,6 +15,7 @@ import type { KeyNotes } from '../dispatch/moving/write-notes.ts'
 import { ask, type Passage, stepFor } from '../dispatch/typed/passage.ts'
 import { StreamedString } from '../dispatch/typed/streamed-string.ts'
 import { discardStaged } from '../dispatch/typed/typed-write.ts'
+import type { Windows } from '../dispatch/typed/windows.ts'
 import { passageBetween } from '../dispatch/value-transfer.ts'
 import { otherSide, type Side, sides } from '../routing/modes.ts'
 import type { Lane } from '../upstream/lane.ts'
@@ -52,14 +53,16 @@ export class LongCopy {
   /** Of a string or a stream, when it was begun; 0 = it did not end. */
   #endsAtMs = 0
 
-  constructor(core: Core, lanes: Lanes, db: number, key: Buffer, from: Side) {
+  /** `windows` null: nothing is waited for between them. */
+  constructor(core: Core, lanes: Lanes, db: number, key: Buffer, from: Side, windows: Windows | null) {
     this.#core = core
     this.#lanes = lanes
     this.#from = from
     this.#db = db
     this.#key = key
     this.#notes = core.notes.open(db, key)
-    this.#passage = passageBetween(lanes.lane(from), lanes.lane(otherSide(from)), db, () => this.#notes.spoiled !== null)
+    const isSpoiled = (): boolean => this.#notes.spoiled !== null
+    this.#passage = passageBetween(lanes.lane(from), lanes.lane(otherSide(from)), db, isSpoiled, undefined, windows)
     this.#flips = core.traffic.flips
     this.#connections = new Map([...lanes.all()].map((lane) => [lane, lane.connections]))
     this.#lost = lostOn(core)
@@ -76,11 +79,14 @@ export class LongCopy {
 
   /** The last part: under the hold, with everything sent before answered. Throws like `approach`. */
   async finish(): Promise<Payload> {
+    const { windows } = this.#passage
+    windows?.hurry()
     this.#mustHaveLasted()
     const typed = (await this.#sound(async () => this.#moving?.finish())) ?? null
     const expiresAtMs = typed === null ? 0 : await this.#expiry()
     this.#mustBeTheSame()
     this.#isPlaced = typed !== null && expiresAtMs !== null
+    if (typed !== null) windows?.end(typed.sizeBytes)
     return {
       key: this.#key,
       bytes: null,

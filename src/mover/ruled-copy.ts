@@ -263,7 +263,7 @@ export class RuledCopy {
 
   #passage({ from, to, db }: Batch): Passage {
     if (this.#route === null || !this.#route.isBetween(from, to)) this.#route = new PayloadRoute(from, to)
-    return { from, to, db, route: this.#route, stopped: never, placeOf: (key) => this.#rename.nameOf(key) }
+    return { from, to, db, route: this.#route, stopped: never, placeOf: (key) => this.#rename.nameOf(key), windows: null }
   }
 }
 

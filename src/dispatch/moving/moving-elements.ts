@@ -15,6 +15,7 @@ import { nextCursor, type Shape, writeFlat } from '../typed/shape.ts'
 import { scoreFirst, sortedSets } from '../typed/sorted-sets.ts'
 import { Staged } from '../typed/staging.ts'
 import type { TypedValue } from '../typed/typed-value.ts'
+import { rest } from '../typed/windows.ts'
 import { type Errand, type Moving, mustBeSound, Spoiled, Unread } from './moving.ts'
 
 /** What is left for the hold. */
@@ -153,6 +154,7 @@ export class MovingElements implements Moving {
     mustBeSound(notes, this.staged)
     this.#sizeBytes += replies.bytes.length
     if (flat.length > 0) this.staged.send((out, name) => shape.write(out, name, { flat, ends: null }), replies.bytes.length)
+    await rest(passage, replies.bytes.length, this.staged)
     return next
   }
 

@@ -8,6 +8,7 @@ import { ask } from '../typed/passage.ts'
 import { writeFlat } from '../typed/shape.ts'
 import { Staged } from '../typed/staging.ts'
 import type { TypedValue } from '../typed/typed-value.ts'
+import { rest } from '../typed/windows.ts'
 import { type Errand, type Moving, mustBeSound, Spoiled, Unread } from './moving.ts'
 
 const lpush = Buffer.from('LPUSH')
@@ -34,7 +35,8 @@ export class MovingList implements Moving {
   }
 
   async approach(): Promise<void> {
-    const { briefly, notes } = this.#errand
+    const { briefly, notes, passage } = this.#errand
+    let restedBytes = 0
     const first = await briefly(async () => {
       notes.begin()
       this.#length = await this.#lengthNow()
@@ -44,6 +46,8 @@ export class MovingList implements Moving {
     while (this.#left > lastWindows * this.#step) {
       // The writers' turn.
       await this.staged.answered
+      await rest(passage, this.#sizeBytes - restedBytes, this.staged)
+      restedBytes = this.#sizeBytes
       mustBeSound(notes, this.staged)
       this.#send(await briefly(() => this.#read()))
     }

@@ -30,6 +30,7 @@ import {
   remove,
 } from '../typed/streams.ts'
 import type { TypedValue } from '../typed/typed-value.ts'
+import { rest } from '../typed/windows.ts'
 import { answerOf, type Errand, type Moving, mustBeSound, Spoiled, Unread } from './moving.ts'
 import { PendingAgain } from './pending-again.ts'
 import { mustBeAlike } from './stream-proof.ts'
@@ -215,6 +216,7 @@ export class MovingStream implements Moving {
       this.#reached = end
       this.#sizeBytes += bytes + brought.sizeBytes
       this.#rows += brought.rows
+      await rest(this.#stream.passage, bytes, this.staged)
     }
   }
 

@@ -9,6 +9,7 @@ import { eachOf } from './some-at-once.ts'
 import { sortedSets } from './sorted-sets.ts'
 import { Staged } from './staging.ts'
 import type { TypedValue } from './typed-value.ts'
+import { rest } from './windows.ts'
 
 /** A value up to this size, and with no more elements, is read and written in one go. The size is the server's estimate. */
 const wholeBytes = 65_536
@@ -115,6 +116,7 @@ async function readLong(passage: Passage, { key, type }: Found, step: number): P
       sent = true
     }
     sizeBytes += replies.bytes.length
+    await rest(passage, replies.bytes.length, staged)
     cursor = staged.failed || passage.stopped() ? null : next
   }
   return sent ? { kind: 'staged', sizeBytes, staged } : null

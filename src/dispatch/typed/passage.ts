@@ -5,6 +5,7 @@ import { contextOf, type Lane } from '../../upstream/lane.ts'
 import { exchange } from '../key-transfer.ts'
 import type { PayloadRoute } from './payload-route.ts'
 import type { TypedValue } from './typed-value.ts'
+import type { Windows } from './windows.ts'
 
 /** What a window of a long value takes, as far as its mean element tells. */
 const windowBytes = 262_144
@@ -22,6 +23,8 @@ export interface Passage {
   readonly stopped: () => boolean
   /** What a key is called on the writing side. */
   readonly placeOf: (key: Buffer) => Buffer
+  /** Null: nothing is waited for between windows. */
+  readonly windows: Windows | null
 }
 
 /** A key of the batch, and what was found out about it so far. */

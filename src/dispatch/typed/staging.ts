@@ -28,6 +28,7 @@ export class Staged implements StagedValue {
   answered: Promise<void> = Promise.resolve()
   readonly #lane: Lane
   readonly #context: number
+  #isBegun = false
 
   constructor(lane: Lane, db: number, key: Buffer) {
     this.name = newTemporaryKey(lane, db, key)
@@ -39,8 +40,27 @@ export class Staged implements StagedValue {
     return this.error !== null || this.lost !== null
   }
 
+  /** It is not to end by itself while nothing is sent. */
+  async keep(): Promise<void> {
+    await this.answered
+    if (!this.#isBegun || this.failed) return
+    const out = new CommandWriter()
+    out.command('PEXPIRE', this.name, temporaryKeyMs)
+    this.answered = exchange(this.#lane, this.#context, 1, (lane) => out.writeTo(lane)).then(
+      (bytes) => {
+        const reply = new ReplyCursor(bytes)
+        this.error = reply.error() ?? (reply.integer() === 1 ? null : 'what was sent ahead is not there any more')
+      },
+      (error: Error) => {
+        this.lost = error
+      },
+    )
+    await this.answered
+  }
+
   /** One block, so that a connection which goes in the middle leaves nothing without an end. */
   send(write: (out: CommandWriter, name: Buffer) => void, expectedBytes: number): void {
+    this.#isBegun = true
     const out = new CommandWriter(expectedBytes)
     out.command('MULTI')
     write(out, this.name)

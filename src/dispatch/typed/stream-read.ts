@@ -25,6 +25,7 @@ import {
   type StreamFacts,
 } from './streams.ts'
 import type { TypedValue } from './typed-value.ts'
+import { rest } from './windows.ts'
 
 /** Rows of XPENDING per question. */
 export const pendingWindow = 1_000
@@ -96,6 +97,7 @@ export async function bringStretches(
     await staged.answered
     sendStretch(staged, stretch, groups)
     if (stretch.standIns.length > 0) await letGo(stretch.standIns)
+    await rest(passage, read, staged)
   }
   return { sizeBytes, rows }
 }

@@ -13,6 +13,7 @@ import { askPiece, askStart, stringWindowBytes, wholeStringBytes, writePiece } f
 import type { TypedValue } from './typed-value.ts'
 import { discardStaged } from './typed-write.ts'
 import { readWholeStrings } from './whole-strings.ts'
+import { rest } from './windows.ts'
 
 /** Reading a batch takes much less. */
 const soonEndMs = 5_000
@@ -192,6 +193,7 @@ async function readLongString(passage: Passage, key: Buffer, start: Buffer): Pro
     await staged.answered
     if (piece.length > 0) staged.send((out, name) => writePiece(out, name, piece), 0)
     sizeBytes += piece.length
+    await rest(passage, piece.length, staged)
     if (piece.length < stringWindowBytes || staged.failed || passage.stopped()) return { kind: 'staged', sizeBytes, staged }
   }
 }
@@ -220,6 +222,7 @@ export async function streamString(passage: Passage, key: Buffer, staged: Stream
       return error
     }
     await staged.write(piece)
+    await rest(passage, piece.length, null)
     at += wanted
   }
   return null

@@ -181,6 +181,7 @@ describe('values of modules', () => {
       db: 0,
       route: new PayloadRoute(modules, to),
       stopped: going,
+      windows: null,
       placeOf: (key: Buffer) => key,
     }
     passage.route.learn(Buffer.from([0]), 'ERR DUMP payload version or checksum are wrong')
@@ -203,7 +204,10 @@ describe('by type', () => {
   })
 
   const read = (names: readonly string[], stopped = going, reading = from): Promise<Payload[]> =>
-    readTyped({ from: reading, to, db: 0, route: new PayloadRoute(reading, to), stopped, placeOf: (key) => key }, names.map(key))
+    readTyped(
+      { from: reading, to, db: 0, route: new PayloadRoute(reading, to), stopped, windows: null, placeOf: (key) => key },
+      names.map(key),
+    )
   const temporary = async (): Promise<Buffer[]> => (await target.client().keysBuffer('*')).filter(isTemporaryKey)
 
   it('a long value that is refused leaves the old one as it was, and nothing else', async () => {

@@ -58,6 +58,7 @@ const passage = (): Passage => ({
   to,
   db: 0,
   route: new PayloadRoute(from, to),
+  windows: null,
   stopped: () => false,
   placeOf: (name) => name,
 })

@@ -1,0 +1,55 @@
+/**
+ * How fast long values go: as the batches do, by the rates that were set and by what live traffic leaves. It is the healing that copies them, so
+ * they are under way when the job is through as well; while it is paused they rest.
+ */
+import type { WindowPace } from '../dispatch/typed/windows.ts'
+import type { Counters } from '../observe/counters.ts'
+import type { Allowance } from './allowance.ts'
+import type { Brake } from './brake.ts'
+import type { Progress } from './progress.ts'
+import { decisionEveryMs } from './throttle.ts'
+
+/** A window of a slow server must not make for a rest of minutes. */
+const restMsMax = 1_000
+
+export class LongPace implements WindowPace {
+  /** Long values that are being copied. */
+  underWay = 0
+  readonly #allowance: Allowance
+  readonly #brake: Brake
+  readonly #progress: Progress
+  readonly #counters: Counters
+  readonly #isPaused: () => boolean
+  #restUntilMs = 0
+
+  constructor(allowance: Allowance, brake: Brake, progress: Progress, counters: Counters, isPaused: () => boolean) {
+    this.#allowance = allowance
+    this.#brake = brake
+    this.#progress = progress
+    this.#counters = counters
+    this.#isPaused = isPaused
+  }
+
+  begin(): void {
+    this.underWay++
+    this.#brake.begin(this)
+  }
+
+  end(): void {
+    if (--this.underWay === 0) this.#brake.end(this)
+  }
+
+  spend(bytes: number, tookMs: number, nowMs: number): void {
+    this.#progress.bytesCopied += bytes
+    this.#counters.mover.bytesCopied += bytes
+    this.#allowance.spend(bytes)
+    this.#brake.worked()
+    const share = this.#brake.speedPercent / 100
+    if (share > 0) this.#restUntilMs = Math.max(this.#restUntilMs, nowMs + Math.min(restMsMax, tookMs * (1 / share - 1)))
+  }
+
+  waitMs(nowMs: number): number {
+    if (this.#isPaused()) return decisionEveryMs
+    return this.#allowance.windowWaitMs(nowMs) || Math.max(0, this.#restUntilMs - nowMs)
+  }
+}
