@@ -281,7 +281,8 @@ export class Intents implements IntentNotes, Flushable, FlipListener {
     this.flush()
     this.#attempt(() => {
       if (!this.#log.isOpen) {
-        if (nowMs >= this.#retryAtMs) this.#start('the intent log could not be written')
+        // A migration that has just begun has no log yet, and none was wanted: that is no doubt.
+        if (nowMs >= this.#retryAtMs) this.#start(this.#retryAtMs === 0 ? null : 'the intent log could not be written')
         return
       }
       const used = this.#log.segmentBytes > this.#headBytes || this.#doubt !== null

@@ -255,6 +255,15 @@ describe('the log', () => {
     expect(died().keys).toEqual(['0 b source'])
   })
 
+  it('means no doubt where the writes to both sides begin with nothing to note', () => {
+    for (const phase of ['complete', 'mirror'] as const) {
+      sides.core.traffic.apply({ ...sides.core.traffic.wish, phase })
+      vi.advanceTimersByTime(200)
+    }
+    expect(intents.segments).toBe(1)
+    expect(died()).toEqual({ problem: null, keys: [] })
+  })
+
   it('is gone after a stop in order', () => {
     noteKey('a')
     intents.stop()
