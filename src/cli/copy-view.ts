@@ -83,14 +83,15 @@ export function copyLine({ phase, mover, waiting, live }: CopyProgress): string 
   return parts.join(', ')
 }
 
+/** The rate and the time first: what does not fit on the line is cut off at its end. */
 function passParts(phase: string, mover: CopyProgress['mover']): string[] {
   const { keysScanned, keysTotal, keysPerSecond, bytesPerSecond, etaSeconds } = mover
   const share = keysTotal === 0 ? 0 : Math.min(1, keysScanned / keysTotal)
   return [
     `${phase} ${bar(share, barWidth)} ${Math.floor(share * 100)} %`,
-    `${count(keysScanned)} of ${count(keysTotal)} keys`,
-    `${count(keysPerSecond)} keys/s`,
-    `${bytes(bytesPerSecond)}/s`,
     ...(etaSeconds === null ? [] : [`${duration(etaSeconds)} left`]),
+    `${count(keysPerSecond)} keys/s`,
+    `${count(keysScanned)} of ${count(keysTotal)} keys`,
+    `${bytes(bytesPerSecond)}/s`,
   ]
 }

@@ -4,8 +4,10 @@ import type { VerifyReport } from '../control/schemas.ts'
 import type { DemoOptions } from '../demo/main.ts'
 import type { CopyView } from '../mover/copy-view.ts'
 import type { LiveOptions } from '../mover/live-copy.ts'
+import type { MoverLimits } from '../mover/progress.ts'
 import type { AccessKind } from '../routing/access-kind.ts'
 import type { CopyRules } from '../routing/copy-rules.ts'
+import type { DatabaseSetting } from '../routing/database-layout.ts'
 import type { Side } from '../routing/modes.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
 
@@ -13,16 +15,18 @@ export interface CopyOptions {
   readonly source: string
   readonly target: string
   readonly json: boolean
-  /** 0 = unlimited. */
-  readonly keysPerSecondMax: number
+  /** Those that are not as they are by default. */
+  readonly limits: Partial<MoverLimits>
   /** Also remove from the target what the source does not have. */
   readonly sweep: boolean
   /** SQLite file that lets a copy be resumed; null = none. */
   readonly state: string | null
   /** As `target.databases` of the configuration. */
-  readonly databases: string
+  readonly databases: DatabaseSetting
   /** Where the keys that could not be copied are written to, as NDJSON; null = nowhere. */
   readonly errors: string | null
+  /** They come with what DUMP gives where that is no longer; 0 = none do. */
+  readonly payloadBytesMax: number
   /** Follow what changes at the source until it is stopped; null = what is there now, once. */
   readonly live: LiveOptions | null
   /** A dump that takes the place of the source, and the server program that reads it (null = one on PATH). */

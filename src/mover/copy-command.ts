@@ -7,6 +7,7 @@ import type { FerryEvent } from '../observe/events.ts'
 import type { AccessKind } from '../routing/access-kind.ts'
 import { type FailureClass, failurePolicies } from '../routing/copy-failure.ts'
 import { type CopyRules, isPlain } from '../routing/copy-rules.ts'
+import type { DatabaseSetting } from '../routing/database-layout.ts'
 import type { Side } from '../routing/modes.ts'
 import { slotCount } from '../routing/slot.ts'
 import type { Store } from '../state/store.ts'
@@ -18,6 +19,7 @@ import { copyStatus } from './exit-status.ts'
 import { documentOf } from './failed-key.ts'
 import { LiveCopy, type LiveOptions } from './live-copy.ts'
 import { NotificationFeed } from './notification-feed.ts'
+import type { MoverLimits } from './progress.ts'
 import { serveRdb } from './rdb-server.ts'
 import { layoutOf, type StandAlone, standAlone, untilSignal } from './stand-alone.ts'
 import { TrackingFeed } from './tracking-feed.ts'
@@ -26,14 +28,15 @@ interface Options {
   readonly source: string
   readonly target: string
   readonly json: boolean
-  /** 0 = unlimited. */
-  readonly keysPerSecondMax: number
+  readonly limits: Partial<MoverLimits>
   readonly sweep: boolean
   readonly state: string | null
   /** As `target.databases` of the configuration. */
-  readonly databases: string
+  readonly databases: DatabaseSetting
   /** NDJSON of what could not be copied. */
   readonly errors: string | null
+  /** They come with what DUMP gives where that is no longer; 0 = none do. */
+  readonly payloadBytesMax: number
   /** Null: what is there now, once. */
   readonly live: LiveOptions | null
   /** A dump that takes the place of the source; the server program that reads it. */
@@ -49,12 +52,13 @@ const roundsMax = 3
 
 /** Resolves to the exit status, see `copyStatus`. Throws FerryError. */
 export async function runCopy(options: Options, view: CopyView): Promise<number> {
-  const { fromRdb } = options
+  const { fromRdb, endpoints } = options
   if (fromRdb === null) return copyFrom(options, view, untilSignal())
   const signal = untilSignal()
   const server = await serveRdb(fromRdb.file, fromRdb.program, signal)
   try {
-    return await copyFrom({ ...options, source: server.url }, view, signal)
+    const dump = endpoints && { ...endpoints, source: parseEndpoint(server.url) }
+    return await copyFrom({ ...options, source: server.url, endpoints: dump }, view, signal)
   } finally {
     await server.stop()
   }
@@ -63,7 +67,8 @@ export async function runCopy(options: Options, view: CopyView): Promise<number>
 async function copyFrom(options: Options, view: CopyView, signal: AbortSignal): Promise<number> {
   const endpoints = options.endpoints ?? { source: parseEndpoint(options.source), target: parseEndpoint(options.target) }
   mayFollow(options)
-  const alone = await standAlone(endpoints, options.state, options.rules, layoutOf(options.databases), options.carryAccess)
+  const { state, rules, carryAccess, payloadBytesMax } = options
+  const alone = await standAlone(endpoints, state, rules, layoutOf(options.databases), carryAccess, payloadBytesMax)
   const plan = { ...alone, rules: options.rules, sweep: options.sweep, keeps: options.state !== null }
   const live = options.live === null ? null : new LiveCopy(alone)
   const untold = alone.core.events.follow(0, (event) => tell(view, event))
@@ -71,19 +76,23 @@ async function copyFrom(options: Options, view: CopyView, signal: AbortSignal): 
   try {
     const misfits = await alone.misfits()
     if (misfits.length > 0) throw databasesUnfit(misfits)
-    alone.job.setLimits({ keysPerSecondMax: options.keysPerSecondMax })
+    alone.job.setLimits(options.limits)
     const keep = options.state !== null && live === null
     signal.addEventListener('abort', () => alone.job.state !== 'done' && alone.job.stop(keep))
     const startedMs = performance.now()
     const scans = await mayScan(plan)
     tryAgain(alone)
     if (!scans) view.note('these rules were carried out on this state file: only what failed is tried again')
-    if (live !== null) await follow(live, alone, options, signal)
-    else await copyOnce(alone, options, signal, scans)
+    try {
+      if (live !== null) await follow(live, alone, options, signal)
+      else await copyOnce(alone, options, signal, scans)
+    } finally {
+      // Also of a copy that was stopped.
+      if (options.errors !== null) await exportFailed(options.errors, alone)
+    }
     if (!signal.aborted || live !== null) await noteEnd(plan)
     // The rate of a run that took no time is of no use to anybody.
     await delay(1)
-    if (options.errors !== null) await exportFailed(options.errors, alone)
     view.end()
     return report(options, alone, live, (performance.now() - startedMs) / 1000)
   } finally {
@@ -112,6 +121,7 @@ async function copyOnce(alone: StandAlone, options: Options, signal: AbortSignal
   if (!through && !fault.aborted) throw new FerryError('interrupted', job.snapshot().lastError ?? 'the copy stopped')
   await alone.settled(signal)
   fault.throwIfAborted()
+  if (signal.aborted && core.journal.size > 0) throw new FerryError('interrupted', resumeHint(state))
   const { resyncReason } = core.journal
   if (resyncReason !== null) throw new FerryError('interrupted', `copy it again: ${resyncReason}`)
 }
@@ -203,7 +213,7 @@ function report(
   process.stdout.write(
     json
       ? `${JSON.stringify(result)}\n`
-      : `copied ${keysCopied} of ${keysScanned} keys, ${bytesCopied} bytes in ${seconds.toFixed(1)} s (${result.keysPerSecond} keys/s), ${failed} failed\n${accountText(account)}\n${skippedText(skippedByRule)}${liveText(result.live)}${adviceText(store)}`,
+      : `copied ${keysCopied} of ${account.scanned} keys, ${bytesCopied} bytes in ${seconds.toFixed(1)} s (${result.keysPerSecond} keys/s), ${failed} failed\n${accountText(account)}\n${skippedText(skippedByRule)}${liveText(result.live)}${adviceText(store)}`,
   )
   return failed === 0 && account.waiting === 0 ? copyStatus.ok : copyStatus.exported
 }

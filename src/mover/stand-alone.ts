@@ -15,7 +15,7 @@ import { EventLog } from '../observe/events.ts'
 import { createLatencies } from '../observe/histograms.ts'
 import type { AccessKind } from '../routing/access-kind.ts'
 import { type CopyRules, isPlain, type SkipReason } from '../routing/copy-rules.ts'
-import { type DatabaseLayout, databaseLayoutOf } from '../routing/database-layout.ts'
+import { type DatabaseLayout, type DatabaseSetting, databaseLayoutOf } from '../routing/database-layout.ts'
 import { type Side, sides } from '../routing/modes.ts'
 import { openStore, type Store } from '../state/store.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
@@ -65,6 +65,7 @@ export async function standAlone(
   rules: CopyRules | null = null,
   databases: DatabaseLayout | null = null,
   carries: AccessKind = 'none',
+  payloadBytesMax = 0,
 ): Promise<StandAlone> {
   const store = openStore(state ?? ':memory:')
   const turn = new Turn()
@@ -95,7 +96,7 @@ export async function standAlone(
   const ruled = plain ? null : new RuledCopy(rules, copyId, carry)
   const copier = new Copier(core, lanes, true, ruled, false, carry)
   const job = new MoverJob(core, lanes, copier, store, unattended)
-  const healer = new Healer(core, lanes, copier, store, job.standstill)
+  const healer = new Healer(core, lanes, copier, store, job.standstill, payloadBytesMax)
   const fault = new AbortController()
   // The truth is always the source's, and it is only read; but what it lost in a restart was deleted by nobody.
   lanes.startSeen = () => {
@@ -143,7 +144,7 @@ export async function standAlone(
 }
 
 /** @throws FerryError `invalid-config` */
-export function layoutOf(databases: string): DatabaseLayout | null {
+export function layoutOf(databases: DatabaseSetting): DatabaseLayout | null {
   try {
     return databaseLayoutOf(databases)
   } catch (error) {

@@ -1,24 +1,28 @@
 /** `ferry copy`: the mover alone, without a proxy. */
 import { type Command, Option } from 'commander'
 import { endpointOf, loadConfig } from '../../config/load.ts'
+import type { Config } from '../../config/schema.ts'
 import { FerryError } from '../../errors.ts'
+import { moverDefaults } from '../../limits.ts'
 import type { LiveOptions } from '../../mover/live-copy.ts'
+import type { MoverLimits } from '../../mover/progress.ts'
 import { type AccessKind, accessKinds } from '../../routing/access-kind.ts'
 import { type CliContext, type CommonOptions, examples, withJson } from '../context.ts'
 import { type CopyRuleFlags, copyRulesOf, withCopyRules } from '../copy-rule-flags.ts'
 import { copyView } from '../copy-view.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { moverLimitNames, moverLimitsOf, serverLimitNames, withMoverLimits } from '../mover-limit-flags.ts'
 import { positiveNumber, wholeNumber } from '../numbers.ts'
 
 interface CopyFlags extends CommonOptions, CopyRuleFlags {
   readonly config?: string
   readonly source?: string
   readonly target?: string
-  readonly keysPerSecond: number
   readonly sweep?: true
   readonly state?: string
-  readonly databases: string
+  readonly databases?: string
   readonly errors?: string
+  readonly payloadBytesMax?: number
   readonly live?: true | LiveOptions['notice']
   readonly setNotifications?: true
   readonly untilQuiet?: number
@@ -27,17 +31,27 @@ interface CopyFlags extends CommonOptions, CopyRuleFlags {
   readonly carryAccess?: AccessKind
 }
 
+const usage = [
+  'ferry copy --source redis://127.0.0.1:6379 --target redis://127.0.0.1:6380 --errors failed.ndjson',
+  'ferry copy --source redis://a --target redis://b --live',
+  'ferry copy --from-rdb dump.rdb --target redis://b',
+  'ferry copy --source redis://a --target redis://b --on-conflict replace --sweep --keys-per-second 20000 --state copy.sqlite',
+  "ferry copy --source redis://a --target redis://b --on-conflict merge --include 'user:*' --rename user:=eu:user:",
+  'ferry copy --source redis://a --target redis-cluster://b --databases fold',
+]
+
 export function copyCommand(program: Command, context: CliContext): void {
   const command = withJson(program.command('copy'))
     .description('copy everything from a source to a target, without a proxy; --live follows what is written meanwhile')
-    .option('-c, --config <file>', 'YAML file with both addresses and the rules under `copy`; flags count more')
+    .option(
+      '-c, --config <file>',
+      'YAML file with both addresses, the rules under `copy`, the limits under `mover` and target.databases; flags count more',
+    )
     .option('--source <url>', 'where the data is (SOURCE_REDIS_URL)')
     .option('--target <url>', 'where it goes (TARGET_REDIS_URL)')
-    .option('--keys-per-second <n>', 'at most; 0 = unlimited', wholeNumber, 0)
     .option(
       '--databases <setting>',
-      'same, fold, fold=db{db}: or pairs such as 0=0,1=3,2=none: which database of the target stands for which of the source',
-      'same',
+      'same, fold, fold=db{db}: or pairs such as 0=0,1=3,2=none: which database of the target stands for which of the source (FERRY_DATABASES; default: same)',
     )
     .option('--sweep', 'also remove from the target what the source does not have')
     .option(
@@ -45,6 +59,7 @@ export function copyCommand(program: Command, context: CliContext): void {
       'SQLite file that keeps the place, so that a copy that was stopped goes on, and keys that failed are tried again',
     )
     .option('--errors <file>', 'where keys that could not be copied are written to, one JSON document per line')
+    .option('--payload-bytes-max <n>', 'they come with what DUMP gives, where the value is no larger; 0 = none do', wholeNumber)
     .addOption(
       new Option(
         '--live [way]',
@@ -64,19 +79,9 @@ export function copyCommand(program: Command, context: CliContext): void {
         'what of the use of keys arrives with them: idle, how lately, or frequency, how often; the servers tell and keep the one of their eviction policy (default: none)',
       ).choices(accessKinds),
     )
-  withCopyRules(command)
+  withCopyRules(withMoverLimits(command, serverLimitNames))
     .addHelpText('after', exitStatusText)
-    .addHelpText(
-      'after',
-      examples(
-        'ferry copy --source redis://127.0.0.1:6379 --target redis://127.0.0.1:6380 --errors failed.ndjson',
-        'ferry copy --source redis://a --target redis://b --live',
-        'ferry copy --from-rdb dump.rdb --target redis://b',
-        'ferry copy --source redis://a --target redis://b --on-conflict replace --sweep --keys-per-second 20000 --state copy.sqlite',
-        "ferry copy --source redis://a --target redis://b --on-conflict merge --include 'user:*' --rename user:=eu:user:",
-        'ferry copy --source redis://a --target redis-cluster://b --databases fold',
-      ),
-    )
+    .addHelpText('after', examples(...usage))
     .action(async (flags: CopyFlags) => {
       const { env } = context.io
       checkTogether(flags)
@@ -89,16 +94,26 @@ export function copyCommand(program: Command, context: CliContext): void {
         carryAccess: flags.carryAccess ?? config?.mover.carryAccess ?? 'none',
         rules: copyRulesOf(flags, config?.copy ?? null),
         json: flags.json ?? false,
-        keysPerSecondMax: flags.keysPerSecond,
+        limits: { ...limitsIn(config), ...moverLimitsOf(flags) },
         sweep: flags.sweep ?? false,
         state: flags.state ?? null,
-        databases: flags.databases,
+        databases: flags.databases ?? config?.target.databases ?? (env.FERRY_DATABASES || 'same'),
         errors: flags.errors ?? null,
+        payloadBytesMax: flags.payloadBytesMax ?? config?.errorQueue.payloadBytesMax ?? 0,
         live: liveOptions(flags),
         fromRdb: flags.fromRdb === undefined ? null : { file: flags.fromRdb, program: flags.rdbServer ?? null },
       }
       context.exitStatus = await context.work.copy(options, copyView(context.io, options.json))
     })
+}
+
+/** What a file says about what clients feel, and about pauses that somebody has to end, is for `ferry serve`. */
+function limitsIn(config: Config | null): Partial<MoverLimits> {
+  const { mover } = config ?? {}
+  if (mover === undefined) return {}
+  const names = [...moverLimitNames, ...serverLimitNames]
+  // What nobody has set is not the same for a copy that nobody attends to.
+  return Object.fromEntries(names.filter((name) => mover[name] !== moverDefaults[name]).map((name) => [name, mover[name]]))
 }
 
 function required(side: 'source' | 'target', url: string | undefined): string {

@@ -17,11 +17,9 @@ interface StepOptions extends ApiOptions {
 }
 
 export function migrationCommands(program: Command, context: CliContext): void {
-  withOnConflict(
-    step(program, 'start', 'begin the migration', 'ferry start canary', 'ferry start shadow --reason "compare for a week"'),
-  )
-    .addArgument(new Argument('<strategy>', 'the preset that drives the phases').choices(strategies))
-    .action(async (strategy: string, options: StepOptions) => perform(context, 'start', options, { strategy }))
+  withOnConflict(step(program, 'start', 'begin the migration', 'ferry start', 'ferry start shadow --reason "compare for a week"'))
+    .addArgument(new Argument('[strategy]', 'the preset that drives the phases (default: canary)').choices(strategies))
+    .action(async (strategy: string | undefined, options: StepOptions) => perform(context, 'start', options, { strategy }))
 
   step(program, 'pause', 'stay where it is', 'ferry pause --reason "peak hours"').action(async (options: StepOptions) =>
     perform(context, 'pause', options),

@@ -2,30 +2,14 @@
 import type { Command } from 'commander'
 import type { MoverStatus } from '../../control/schemas.ts'
 import { FerryError } from '../../errors.ts'
-import { throttleLimitNames, throttleLimits } from '../../throttle-limits.ts'
+import { throttleLimitNames } from '../../throttle-limits.ts'
 import { type ApiOptions, type CliContext, clientOf, examples, printJson, printLine, withApi, withReason } from '../context.ts'
-import { fromZero, wholeNumber } from '../numbers.ts'
+import { moverLimitsOf, withMoverLimits } from '../mover-limit-flags.ts'
 import { withOnConflict } from '../on-conflict.ts'
 import { bytes, count } from '../output.ts'
 import { moverText } from '../status-text.ts'
 
-type LimitName = keyof MoverStatus['limits']
 type LimitOptions = ApiOptions & Readonly<Record<string, number | undefined>>
-
-/** By the name of the limit: what sets it, and what it means. */
-const wholeLimits = {
-  keysPerSecondMax: 'at most; 0 = unlimited',
-  bytesPerSecondMax: 'of values, at most; 0 = unlimited',
-  batchKeys: 'keys copied in one round trip',
-  batchBytes: 'a batch is closed early when its values reach this',
-  batchesInFlight: 'batches under way at once',
-} as const satisfies Partial<Record<LimitName, string>>
-const wholeNames = Object.keys(wholeLimits) as (keyof typeof wholeLimits)[]
-const limitNames: readonly LimitName[] = [...wholeNames, ...throttleLimitNames]
-
-/** As the option is named in code; `--keys-per-second` sets keysPerSecondMax. */
-const optionName = (limit: LimitName): string => limit.replace(/Max$/, '')
-const flagOf = (limit: LimitName): string => `--${optionName(limit).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 
 export function moverCommand(program: Command, context: CliContext): void {
   const mover = program
@@ -74,9 +58,7 @@ function startCommand(mover: Command, context: CliContext): void {
 
 function setCommand(mover: Command, context: CliContext): void {
   const set = withApi(mover.command('set')).description('change any limit, live')
-  for (const name of wholeNames) set.option(`${flagOf(name)} <n>`, wholeLimits[name], wholeNumber)
-  for (const name of throttleLimitNames) set.option(`${flagOf(name)} <n>`, throttleLimits[name].help, fromZero)
-  set
+  withMoverLimits(set, throttleLimitNames)
     .addHelpText(
       'after',
       examples(
@@ -86,9 +68,8 @@ function setCommand(mover: Command, context: CliContext): void {
       ),
     )
     .action(async (options: LimitOptions) => {
-      const limits = Object.fromEntries(limitNames.map((name) => [name, options[optionName(name)]]))
-      if (Object.values(limits).every((value) => value === undefined))
-        throw new FerryError('bad-request', 'name at least one limit to set')
+      const limits = moverLimitsOf(options)
+      if (Object.keys(limits).length === 0) throw new FerryError('bad-request', 'name at least one limit to set')
       show(context, options, await clientOf(context, options).patch<MoverStatus>('/v1/mover', limits))
     })
 }

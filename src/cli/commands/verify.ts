@@ -21,7 +21,7 @@ interface VerifyOptions extends ApiOptions {
   readonly state?: string
   readonly source?: string
   readonly target?: string
-  readonly databases: string
+  readonly databases?: string
 }
 
 const pollMs = 250
@@ -42,7 +42,7 @@ export function verifyCommand(program: Command, context: CliContext): void {
     .option('--source <url>', 'with --target: compare these two without a running Ferry')
     .option('--target <url>', 'with --source: the other side')
     .option('--state <file>', 'with --source and --target: SQLite file that keeps the place, for --resume')
-    .option('--databases <setting>', 'with --source: as for `ferry copy`', 'same')
+    .option('--databases <setting>', 'with --source: as for `ferry copy` (FERRY_DATABASES; default: same)')
     .addHelpText(
       'after',
       examples(
@@ -98,7 +98,7 @@ async function verifyDirectly(context: CliContext, options: VerifyOptions): Prom
       target: options.target as string,
       repair: options.repair ?? false,
       state: options.state ?? null,
-      databases: options.databases,
+      databases: options.databases ?? (context.io.env.FERRY_DATABASES || 'same'),
       resume: options.resume ?? false,
       signal: context.io.signal,
       onProgress: block === null ? undefined : (report) => block.draw(verifyProgress(report)),

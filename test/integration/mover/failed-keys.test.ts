@@ -10,6 +10,7 @@ import type { ErrorsPage, FailedKey, MoverStatus, ReplayAnswer } from '../../../
 import { type StandAlone, standAlone } from '../../../src/mover/stand-alone.ts'
 import { slotCount } from '../../../src/routing/slot.ts'
 import { parseEndpoint } from '../../../src/upstream/endpoint.ts'
+import { CopyProcess } from '../../support/copy-process.ts'
 import { differencesOf, Ferry, type FerrySettings } from '../../support/ferry.ts'
 import { engineMissing, type RedisServer, startRedis } from '../../support/redis-server.ts'
 import { until } from '../../support/wait.ts'
@@ -230,6 +231,23 @@ describe('ferry copy', () => {
     expect(JSON.parse(readFileSync(errors, 'utf8'))).toMatchObject({ key: 'big', class: 'too-large', saidBy: 'target' })
     await target.client().config('SET', 'proto-max-bulk-len', '512mb')
     expect(await copy()).toMatchObject({ status: 0, report: { keysFailed: 0, account: { scanned: 101, copied: 101 } } })
+    expect(await differencesOf(source, target)).toEqual([])
+  })
+
+  it('that is stopped while the target takes nothing says that it is unfinished, and goes on from there', async () => {
+    await servers()
+    await fill(source, 30, 100_000)
+    await target.client().config('SET', 'maxmemory', '2mb')
+    const args = ['--source', source.url, '--target', target.url, '--state', join(source.dir, 'copy.sqlite')]
+    const first = new CopyProcess(args)
+    await first.next('everything to be scanned', ({ keysScanned, waiting }) => keysScanned === 30 && (waiting ?? 0) > 0)
+    first.signal('SIGTERM')
+    expect(await first.end()).toMatchObject({ status: 7, last: { code: 'interrupted' } })
+    await target.client().config('SET', 'maxmemory', '0')
+    expect(await new CopyProcess(args).end()).toMatchObject({
+      status: 0,
+      last: { account: { scanned: 30, copied: 30, exported: 0, waiting: 0 } },
+    })
     expect(await differencesOf(source, target)).toEqual([])
   })
 })

@@ -437,7 +437,8 @@ describe('what is done without a running Ferry', () => {
         endpoints: null,
         rules: copyRulesSchema.parse({}),
         json: true,
-        keysPerSecondMax: 5,
+        limits: { keysPerSecondMax: 5 },
+        payloadBytesMax: 0,
         sweep: true,
         state: 'c.sqlite',
         databases: 'fold',
@@ -456,6 +457,13 @@ describe('what is done without a running Ferry', () => {
       { live: { notice: 'notifications', maySet: true, quietMs: 50 } },
     ],
     ['--carry-access frequency', { carryAccess: 'frequency' }],
+    ['--errors e --payload-bytes-max 100', { errors: 'e', payloadBytesMax: 100 }],
+    [
+      '--bytes-per-second 9 --batch-keys 8 --target-memory-percent 70.5',
+      {
+        limits: { bytesPerSecondMax: 9, batchKeys: 8, targetMemoryPercentMax: 70.5 },
+      },
+    ],
     ['--from-rdb d.rdb --rdb-server s', { source: '', fromRdb: { file: 'd.rdb', program: 's' } }],
   ])('copy %s', async (flags, wanted) => {
     const asked: unknown[] = []
@@ -485,17 +493,20 @@ describe('what is done without a running Ferry', () => {
       file,
       JSON.stringify({
         source: { url: 'redis://a', username: 'ferry', password: 'secret' },
-        target: { url: 'redis://b' },
-        mover: { carryAccess: 'idle' },
+        target: { url: 'redis://b', databases: { 0: 0, 3: 1 } },
+        mover: { carryAccess: 'idle', batchKeys: 64, keysPerSecondMax: 9, sourceP99MsMax: 5 },
+        errorQueue: { payloadBytesMax: 77 },
         copy: { onConflict: 'skip', filter: { include: ['x:*'], ttlMsMin: 5 }, rename: [{ from: 'x:', to: 'y:' }] },
       }),
     )
     const asked: CopyOptions[] = []
     const copy = async (options: CopyOptions) => asked.push(options) - 1
-    const flags = '--on-conflict merge --merge-strings source --include a* --include b* --type hash --database 0 --database 3'
+    const flags =
+      '--keys-per-second 8 --on-conflict merge --merge-strings source --include a* --include b* --type hash --database 0 --database 3'
     expect((await ferry(`copy -c ${file} --target redis://c ${flags} --expiry with`, { work: { copy } })).status).toBe(0)
     expect(asked[0]?.endpoints).toMatchObject({ source: { username: 'ferry', password: 'secret' }, target: { host: 'c' } })
-    expect(asked[0]?.carryAccess).toBe('idle')
+    expect(asked[0]).toMatchObject({ carryAccess: 'idle', databases: { 0: 0, 3: 1 }, payloadBytesMax: 77 })
+    expect(asked[0]?.limits).toEqual({ keysPerSecondMax: 8, batchKeys: 64 })
     expect(asked[0]?.rules).toEqual({
       onConflict: 'merge',
       merge: { strings: 'source' },

@@ -28,7 +28,7 @@ const following: CopyProgress = { ...now, phase: 'follow', waiting: 3, live: { c
 
 test('a pass has a bar, its rate and how long it will take', () => {
   expect(copyLine(now)).toBe(
-    'copy [#####---------------] 25 %, 1,250 of 5,000 keys, 25,000 keys/s, 1.6 MB/s, 1 min 15 s left, 50 waiting',
+    'copy [#####---------------] 25 %, 1 min 15 s left, 25,000 keys/s, 1,250 of 5,000 keys, 1.6 MB/s, 50 waiting',
   )
 })
 
