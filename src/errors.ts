@@ -26,7 +26,11 @@ export const errorCatalogue = {
     advice: 'One side refused or lost the write; the key is in the journal and is healed from the authority.',
   },
   aborted: { http: 409, exit: 1, advice: 'The two-phase write was taken back on both sides. It can be repeated.' },
-  unsupported: { http: 400, exit: 2, advice: 'Ferry does not carry this command yet; docs/commands.md lists what it does.' },
+  unsupported: {
+    http: 400,
+    exit: 2,
+    advice: 'Ferry does not do this, and the message says what it is; docs/commands.md lists the commands that it carries.',
+  },
   limit: {
     http: 503,
     exit: 1,

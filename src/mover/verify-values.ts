@@ -8,6 +8,7 @@ import { printable } from '../resp/printable.ts'
 import { sameHyperLogLog } from './verify-hll.ts'
 import { answered, both, bothLists, bothNumbers, list, type Pair, scanElements, windowElements } from './verify-pair.ts'
 import type { VerifyPipe } from './verify-pipe.ts'
+import { compareVectorSets } from './verify-vectors.ts'
 
 const stringWindowBytes = 1 << 20
 /** A dense one has 12,304 bytes; a sparse one is at most as long as its setting allows, 3,000 by default. */
@@ -135,6 +136,7 @@ export async function compareOpaque(pair: Pair, key: Buffer, type: string, sizeB
   if (sizeBytes > opaqueBytesMax) return `values of type ${type} of ${sizeBytes} bytes are too large to be compared`
   const [source, target] = await both(pair, ['DUMP', key])
   if (Buffer.isBuffer(source) && Buffer.isBuffer(target) && samePayload(source, target)) return null
+  if (type === 'vectorset') return compareVectorSets(pair, key)
   return `values of type ${type} have different payloads; this type cannot be compared by meaning`
 }
 
