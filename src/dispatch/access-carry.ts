@@ -19,6 +19,7 @@ export class AccessCarry {
   readonly #option: Access['option']
   readonly #events: EventLog
   readonly #refused = new Set<Side>()
+  #isLossTold = false
 
   constructor(option: Access['option'], events: EventLog) {
     this.#option = option
@@ -44,6 +45,15 @@ export class AccessCarry {
       accesses.push(typeof value === 'number' ? { option: this.#option, value } : null)
     }
     return { accesses, next }
+  }
+
+  /** Something goes by its type, and no command of any type says how it was used. Told once. */
+  lost(): void {
+    if (this.#isLossTold) return
+    this.#isLossTold = true
+    this.#events.record('mover', 'keys that are copied by type, or in pieces, arrive as just used', {
+      reason: 'only a payload that the other server takes can carry how they were used',
+    })
   }
 
   /** Once for each side: a policy is one of all keys. */

@@ -54,7 +54,10 @@ export async function readValues(
 
 async function readAll(passage: Passage, keys: readonly Buffer[], carry: AccessCarry | null): Promise<Payload[]> {
   const { route } = passage
-  if (route.refusal !== null) return readTyped(passage, keys)
+  if (route.refusal !== null) {
+    carry?.lost()
+    return readTyped(passage, keys)
+  }
   if (route.longStrings && carry === null) return readLongStrings(passage, keys)
   const payloads = await readDumped(passage, keys, carry)
   // Otherwise it was found out by reading them by their type.
@@ -83,6 +86,7 @@ async function readDumped(passage: Passage, keys: readonly Buffer[], carry: Acce
   await probe(passage, payloads)
   const refused = payloads.filter(({ bytes }) => bytes !== null && route.isRefused(bytes)).map(({ key }) => key)
   if (refused.length === 0 || stopped()) return payloads
+  carry?.lost()
   const typed = new Map((await readTyped(passage, refused)).map((payload) => [payload.key, payload]))
   return payloads.map((payload) => typed.get(payload.key) ?? payload)
 }
@@ -114,6 +118,7 @@ export async function readLong(passage: Passage, key: Buffer, carry: AccessCarry
   const [type] = await findAll(passage, [key])
   if (type !== undefined && type.error === null && !readsByType(type.type))
     return readValues(from, to, db, [key], stopped, placeOf, carry)
+  carry?.lost()
   return readTyped(passage, [key])
 }
 
