@@ -21,7 +21,7 @@ export function verifyText(report: VerifyReport): string {
   const sample = report.scope === 'sample' ? ' of a sample' : ''
   const lines = [
     `compared ${count(report.keysCompared)} keys${sample} in ${duration(seconds)}: ${count(differencesLeft(report))} differences${repaired}`,
-    `  ${count(report.differences)} by type or value, ${count(report.missing)} missing on the target, ${count(report.extra)} extra on the target, ${count(report.ttlDifferences)} by TTL`,
+    `  ${report.repaired > 0 ? 'found: ' : ''}${count(report.differences)} by type or value, ${count(report.missing)} missing on the target, ${count(report.extra)} extra on the target, ${count(report.ttlDifferences)} by TTL`,
     `  ${count(report.keysPerSecond)} keys/s; decided by ${looksText(report.looks)}`,
   ]
   if (report.resumed !== null) lines.push(`  resumed ${report.resumed}`)

@@ -74,13 +74,13 @@ async function copyFrom(options: Options, view: CopyView, signal: AbortSignal): 
   const untold = alone.core.events.follow(0, (event) => tell(view, event))
   const drawing = setInterval(() => view.progress(progressOf(alone, live)), view.everyMs)
   try {
-    const misfits = await alone.misfits()
+    const misfits = await asked(alone.misfits())
     if (misfits.length > 0) throw databasesUnfit(misfits)
     alone.job.setLimits(options.limits)
     const keep = options.state !== null && live === null
     signal.addEventListener('abort', () => alone.job.state !== 'done' && alone.job.stop(keep))
     const startedMs = performance.now()
-    const scans = await mayScan(plan)
+    const scans = await asked(mayScan(plan))
     tryAgain(alone)
     if (!scans) view.note('these rules were carried out on this state file: only what failed is tried again')
     try {
@@ -101,6 +101,18 @@ async function copyFrom(options: Options, view: CopyView, signal: AbortSignal): 
     view.end()
     await live?.stop()
     await alone.stop()
+  }
+}
+
+/** What has to be known before a copy begins. @throws FerryError `endpoint-unreachable` with the words of a server that does not tell. */
+async function asked<T>(question: Promise<T>): Promise<T> {
+  try {
+    return await question
+  } catch (cause) {
+    if (cause instanceof FerryError) throw cause
+    throw new FerryError('endpoint-unreachable', `what is there before a copy cannot be asked: ${(cause as Error).message}`, {
+      cause,
+    })
   }
 }
 

@@ -108,6 +108,20 @@ describe('a target that has keys', () => {
   })
 })
 
+it('a user who may not ask what there is gets the words of the server, and the status of what cannot be reached', async () => {
+  for (const server of [source, target])
+    await server.client().call('ACL', 'SETUSER', 'narrow', 'on', '>secret', '~*', '+@all', '-info')
+  for (const side of ['source', 'target'] as const) {
+    const { url } = side === 'source' ? source : target
+    const { status, report } = await copy(`--${side}`, url.replace('://', '://narrow:secret@'))
+    expect(report, side).toMatchObject({
+      code: 'endpoint-unreachable',
+      message: expect.stringMatching(`${side}.*NOPERM.*'info'`),
+    })
+    expect(status).toBe(4)
+  }
+})
+
 describe('what cannot be merged', () => {
   it('is in the error queue with the reason, and both sides keep theirs', async () => {
     await source.client().xadd('x', '1-1', 'f', 's')
