@@ -199,7 +199,7 @@ async function exportFailed(path: string, { store }: StandAlone): Promise<void> 
 
 /** Some keys are missing where a key is in the queue, or where one that was scanned came to no end: that must never be. */
 function report(
-  { json }: Options,
+  { json, state }: Options,
   { job, store, core, skippedByRule }: StandAlone,
   live: LiveCopy | null,
   seconds: number,
@@ -225,7 +225,7 @@ function report(
   process.stdout.write(
     json
       ? `${JSON.stringify(result)}\n`
-      : `copied ${keysCopied} of ${account.scanned} keys, ${bytesCopied} bytes in ${seconds.toFixed(1)} s (${result.keysPerSecond} keys/s), ${failed} failed\n${accountText(account)}\n${skippedText(skippedByRule)}${liveText(result.live)}${adviceText(store)}`,
+      : `copied ${keysCopied} of ${account.scanned} keys, ${bytesCopied} bytes in ${seconds.toFixed(1)} s (${result.keysPerSecond} keys/s), ${failed} failed\n${accountText(account)}\n${skippedText(skippedByRule)}${liveText(result.live)}${adviceText(store, state)}`,
   )
   return failed === 0 && account.waiting === 0 ? copyStatus.ok : copyStatus.exported
 }
@@ -240,10 +240,13 @@ const skippedText = (skipped: StandAlone['skippedByRule']): string =>
     .map(([rule, keys]) => `  ${keys} skipped by ${rule}\n`)
     .join('')
 
-const adviceText = (store: Store): string =>
-  Object.entries(store.failedByClass())
-    .map(([name, keys]) => `  ${keys} ${name}: ${failurePolicies[name as FailureClass].advice}\n`)
-    .join('')
+function adviceText(store: Store, state: string | null): string {
+  const classes = Object.entries(store.failedByClass())
+  if (classes.length === 0) return ''
+  const advice = classes.map(([name, keys]) => `  ${keys} ${name}: ${failurePolicies[name as FailureClass].advice}\n`).join('')
+  const replay = state === null ? 'a copy with --state would replay them when it is run again' : 'the same command replays them'
+  return `${advice}  ${replay}\n`
+}
 
 const liveText = (live: { changes: number; copiedAgain: number; passes: number } | null): string =>
   live === null
