@@ -94,7 +94,9 @@ class Server implements RdbServer {
     if (outcome === 'ready') return
     await this.stop()
     if (outcome === 'stopped') throw new FerryError('interrupted', 'stopped while the dump was being loaded')
-    throw new FerryError('unsupported', `${this.#program} does not take the dump; --rdb-server names another one`, { details: this.#lastWords() })
+    throw new FerryError('unsupported', `${this.#program} does not take the dump; --rdb-server names another one`, {
+      details: this.#lastWords(),
+    })
   }
 
   async stop(): Promise<void> {
