@@ -82,7 +82,7 @@ export class Batching {
       const batch = keys.slice(at, at + keysOfBatch(this.#brake.shape, keysCopied, bytesCopied))
       at += batch.length
       await this.#batches.untilAtMost(this.#isFirst ? 0 : this.#brake.shape.batchesInFlight - 1)
-      await this.#untilAllowed(run, batch.length)
+      await this.untilAllowed(run, batch.length)
       if (!run.isWanted) return
       open.left++
       this.#batches.begin()
@@ -105,8 +105,8 @@ export class Batching {
     this.#account.enter(db, keys, from, outcome, inLedger && run.isWanted, endedMs)
   }
 
-  /** Until nothing stands against another batch; also for whoever was stopped meanwhile. */
-  async #untilAllowed(run: JobRun, keys: number): Promise<void> {
+  /** Until nothing stands against so many keys; also for whoever was stopped meanwhile. */
+  async untilAllowed(run: JobRun, keys: number): Promise<void> {
     for (;;) {
       await run.untilResumed()
       if (!run.isWanted) return

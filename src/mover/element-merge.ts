@@ -10,6 +10,7 @@ import { sets } from '../dispatch/typed/sets.ts'
 import type { Elements, Shape } from '../dispatch/typed/shape.ts'
 import { sortedSets } from '../dispatch/typed/sorted-sets.ts'
 import { reasonOf } from '../dispatch/typed/typed-write.ts'
+import { rest } from '../dispatch/typed/windows.ts'
 import { CommandWriter } from '../resp/command-writer.ts'
 import { eachToItsEnd } from './each-to-its-end.ts'
 import type { KeyEnds } from './key-end.ts'
@@ -111,9 +112,11 @@ async function mergeLong(passage: Passage, meeting: Meeting, step: number, ends:
     )
     if (typeof error === 'string') return void ends.set(key, { kind: 'failed', error, side: 'target' })
     bytes += replies.bytes.length
+    await rest(passage, replies.bytes.length, null)
     cursor = next
   }
-  ends.set(key, { kind: 'copied', bytes })
+  // Where there is a pace each window is counted by itself.
+  ends.set(key, { kind: 'copied', bytes: passage.windows === null ? bytes : 0 })
 }
 
 /** Hashes get the ends of their fields, and lose those that have expired since; one whose ends cannot be told fails. */

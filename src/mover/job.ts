@@ -69,6 +69,7 @@ export class MoverJob {
     this.#allowance = new Allowance(this.limits, this.brake, this.standstill)
     this.#longs = new LongPace(this.#allowance, this.brake, this.#progress, core.counters, () => this.state === 'paused')
     copier.pace = this.#longs
+    if (this.#rules !== null) this.#rules.pace = this.#longs
     const account = new BatchAccount(core, store, this.standstill, this.#progress)
     const advanced = (): void => this.#checkpoint()
     this.#batching = new Batching(copier, account, this.brake, this.#allowance, this.limits, this.#progress, advanced)
@@ -243,9 +244,19 @@ export class MoverJob {
       ledger.found(keys.length)
       ledger.ended('skipped', keys.length - inRange.length)
     }
-    const due = pass === 'copy' ? inRange : await run.patiently(() => missingKeys(this.#lanes.lane(authority), db, inRange))
+    const due = pass === 'copy' ? inRange : await this.#missing(run, db, inRange)
     if (due === null || due.length === 0) return
     await this.#batching.copy(run, { db, cursor, keys: due }, authority, pass === 'copy')
+  }
+
+  /** A sweep asks about every key there is, which is what its speed is limited by. Null once the run was stopped. */
+  async #missing(run: JobRun, db: number, keys: readonly Buffer[]): Promise<Buffer[] | null> {
+    await this.#batching.untilAllowed(run, keys.length)
+    const beganMs = performance.now()
+    const missing = await run.patiently(() => missingKeys(this.#lanes.lane(this.#core.traffic.authority), db, keys))
+    const endedMs = performance.now()
+    this.brake.copied(endedMs - beganMs, endedMs)
+    return missing
   }
 
   /** Whenever a page is through: after a crash no more than those that were under way are copied twice. */

@@ -13,6 +13,7 @@ import { momentOf } from '../dispatch/key-transfer.ts'
 import { lists } from '../dispatch/typed/lists.ts'
 import { ask, type Passage, stepFor } from '../dispatch/typed/passage.ts'
 import { temporaryKey } from '../dispatch/typed/temporary-key.ts'
+import { rest } from '../dispatch/typed/windows.ts'
 import { CommandWriter } from '../resp/command-writer.ts'
 import { isReplyError, type Reply } from '../resp/decode.ts'
 import type { Lane } from '../upstream/lane.ts'
@@ -65,7 +66,10 @@ export async function appendLists(passage: Passage, owner: string, arrivals: rea
     open.filter((list) => !short.includes(list)),
     longAtOnce,
     async (list) => {
-      while (!ends.has(list.arrival.key)) await appendWindow(passage, [list], ends)
+      const { key } = list.arrival
+      while (!ends.has(key)) await rest(passage, await appendWindow(passage, [list], ends), null)
+      // Where there is a pace each window is counted by itself.
+      if (passage.windows !== null && ends.get(key)?.kind === 'copied') ends.set(key, { kind: 'copied', bytes: 0 })
     },
   )
 }
@@ -134,9 +138,9 @@ async function measured(passage: Passage, all: readonly Progress[], ends: KeyEnd
   })
 }
 
-/** The next window of each; those that are through then have an end. */
-async function appendWindow(passage: Passage, all: readonly Progress[], ends: KeyEnds): Promise<void> {
-  if (all.length === 0) return
+/** The next window of each; those that are through then have an end. Answers how many bytes were read. */
+async function appendWindow(passage: Passage, all: readonly Progress[], ends: KeyEnds): Promise<number> {
+  if (all.length === 0) return 0
   const { to, db } = passage
   const replies = await ask(passage, (out) => {
     for (const { arrival, at, step } of all) lists.askWindow(out, arrival.key, String(at), step)
@@ -166,6 +170,7 @@ async function appendWindow(passage: Passage, all: readonly Progress[], ends: Ke
     if (error !== null || done) ends.set(arrival.key, end)
   }
   await takeBack(to, db, refused)
+  return replies.bytes.length
 }
 
 const commandsAround = 3

@@ -7,11 +7,13 @@
 import type { AccessCarry } from '../dispatch/access-carry.ts'
 import type { Payload } from '../dispatch/key-transfer.ts'
 import { isAbsent } from '../dispatch/key-transfer.ts'
+import { longKeys } from '../dispatch/long-keys.ts'
 import { placeIsTaken, writeNewValues } from '../dispatch/new-values.ts'
 import type { ScanLedger } from '../dispatch/scan-ledger.ts'
 import type { Passage } from '../dispatch/typed/passage.ts'
 import { PayloadRoute } from '../dispatch/typed/payload-route.ts'
-import { readValues, writeValues } from '../dispatch/value-transfer.ts'
+import { Windows } from '../dispatch/typed/windows.ts'
+import { readLong, readValues, writeValues } from '../dispatch/value-transfer.ts'
 import { CommandWriter } from '../resp/command-writer.ts'
 import { printable } from '../resp/printable.ts'
 import { isNewer, type Merge, mergeOf } from '../routing/conflict.ts'
@@ -23,6 +25,7 @@ import { eachToItsEnd } from './each-to-its-end.ts'
 import { mergeElements } from './element-merge.ts'
 import type { KeyEnds } from './key-end.ts'
 import { appendLists } from './list-append.ts'
+import type { LongPace } from './long-pace.ts'
 import type { KeyCount } from './scan.ts'
 import { askSide } from './side-question.ts'
 
@@ -50,17 +53,22 @@ export class RuledCopy {
   readonly #rules: CopyRules
   /** Twelve hexadecimal digits, the same for all runs of one copy. */
   readonly #copyId: string
-  readonly #carry: AccessCarry | null
+  readonly #access: AccessCarry | null
   readonly #filter: KeyFilter
   readonly #rename: KeyRename
   /** Whether a key that the source has no more is removed from the target: not where that one may never have been meant. */
   readonly #deletes: boolean
+  readonly #longBytes: number
+  /** Of the job, which sets it; null: long values are copied as fast as they can be. */
+  pace: LongPace | null = null
   #route: PayloadRoute | null = null
 
-  constructor(rules: CopyRules, copyId: string, carry: AccessCarry | null = null) {
+  /** `longBytes`: a value that takes more is never asked for in one command. */
+  constructor(rules: CopyRules, copyId: string, longBytes: number, carry: AccessCarry | null = null) {
+    this.#longBytes = longBytes
     this.#rules = rules
     this.#copyId = copyId
-    this.#carry = carry
+    this.#access = carry
     this.#filter = new KeyFilter(rules.filter)
     this.#rename = new KeyRename(rules.rename)
     const replaces = rules.onConflict === 'refuse' || rules.onConflict === 'replace'
@@ -101,7 +109,16 @@ export class RuledCopy {
 
   /** Where each key ends is put into `ends` as soon as it is known. Rejects with TransferLost. */
   async carry(from: Lane, to: Lane, db: number, keys: readonly Buffer[], ends: KeyEnds): Promise<void> {
-    const batch = { from, to, db, ends }
+    this.pace?.begin()
+    try {
+      await this.#carry({ from, to, db, ends }, keys)
+    } finally {
+      this.pace?.end()
+    }
+  }
+
+  async #carry(batch: Batch, keys: readonly Buffer[]): Promise<void> {
+    const { db, ends } = batch
     const taken = keys.filter((key) => {
       const reason = this.#filter.byName(db, key)
       if (reason !== null) ends.set(key, { kind: 'skipped', reason })
@@ -189,15 +206,39 @@ export class RuledCopy {
   }
 
   /** Whole values, under the names that they have on the target. `deletes`: what the source does not have is removed there. */
-  async #write(
+  async #write(batch: Batch, found: readonly Found[], write: typeof writeValues, deletes: boolean): Promise<void> {
+    if (found.length === 0) return
+    const { from, db } = batch
+    const keys = found.map(({ key }) => key)
+    const areLong = await longKeys(from, db, keys, this.#longBytes)
+    const short = areLong.size === 0 ? found : found.filter(({ key }) => !areLong.has(key))
+    await this.#writeShort(batch, short, write, deletes)
+    for (const one of found) if (areLong.has(one.key)) await this.#writeLong(batch, one, write, deletes)
+  }
+
+  async #writeShort(batch: Batch, found: readonly Found[], write: typeof writeValues, deletes: boolean): Promise<void> {
+    if (found.length === 0) return
+    const { from, to, db } = batch
+    const keys = found.map(({ key }) => key)
+    const payloads = await readValues(from, to, db, keys, never, (key) => this.#rename.nameOf(key), this.#access)
+    await this.#put(batch, found, payloads, write, deletes)
+  }
+
+  /** Its bytes were counted window by window. */
+  async #writeLong(batch: Batch, found: Found, write: typeof writeValues, deletes: boolean): Promise<void> {
+    const { key } = found
+    const passage = this.#passage(batch)
+    await this.#put(batch, [found], await readLong(passage, key, this.#access), write, deletes)
+    if (passage.windows !== null && batch.ends.get(key)?.kind === 'copied') batch.ends.set(key, { kind: 'copied', bytes: 0 })
+  }
+
+  async #put(
     { from, to, db, ends }: Batch,
     found: readonly Found[],
+    payloads: readonly Payload[],
     write: typeof writeValues,
     deletes: boolean,
   ): Promise<void> {
-    if (found.length === 0) return
-    const keys = found.map(({ key }) => key)
-    const payloads = await readValues(from, to, db, keys, never, (key) => this.#rename.nameOf(key), this.#carry)
     const sent: Payload[] = []
     payloads.forEach((payload, i) => {
       if (deletes || !isAbsent(payload)) sent.push({ ...payload, key: (found[i] as Found).place })
@@ -263,7 +304,9 @@ export class RuledCopy {
 
   #passage({ from, to, db }: Batch): Passage {
     if (this.#route === null || !this.#route.isBetween(from, to)) this.#route = new PayloadRoute(from, to)
-    return { from, to, db, route: this.#route, stopped: never, placeOf: (key) => this.#rename.nameOf(key), windows: null }
+    const placeOf = (key: Buffer): Buffer => this.#rename.nameOf(key)
+    const windows = this.pace === null ? null : new Windows(this.pace)
+    return { from, to, db, route: this.#route, stopped: never, placeOf, windows }
   }
 }
 

@@ -93,7 +93,7 @@ export async function standAlone(
   const plain = rules === null || isPlain(rules)
   const copyId = plain ? newCopyId() : copyIdOf(store, endpoints.target.redacted, rules)
   const carry = accessCarryOf(carries, events)
-  const ruled = plain ? null : new RuledCopy(rules, copyId, carry)
+  const ruled = plain ? null : new RuledCopy(rules, copyId, limitDefaults.longValueBytes, carry)
   const copier = new Copier(core, lanes, true, ruled, false, carry)
   const job = new MoverJob(core, lanes, copier, store, unattended)
   const healer = new Healer(core, lanes, copier, store, job.standstill, payloadBytesMax)

@@ -33,5 +33,9 @@ export function mergeOf(sourceType: string, targetType: string, strings: StringR
   return { how: strings === 'source' ? 'replace' : 'keep' }
 }
 
-/** By how long nobody has used them, in the seconds that OBJECT IDLETIME tells; where that is equal nothing is overwritten. */
-export const isNewer = (sourceIdleSeconds: number, targetIdleSeconds: number): boolean => sourceIdleSeconds < targetIdleSeconds
+/**
+ * By how long nobody has used them, in the seconds that OBJECT IDLETIME tells; where that is equal nothing is overwritten. One second says
+ * nothing: the servers count whole ones, and are not asked in the same instant.
+ */
+export const isNewer = (sourceIdleSeconds: number, targetIdleSeconds: number): boolean =>
+  sourceIdleSeconds + 1 < targetIdleSeconds

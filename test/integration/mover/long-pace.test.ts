@@ -31,7 +31,9 @@ async function pipelined(each: (client: ReturnType<ReturnType<RedisServer['clien
 }
 
 beforeEach(async () => {
-  ;[source, target] = await Promise.all([startRedis(), startRedis()])
+  // Of every command, to see how a value was read.
+  const args = ['--slowlog-log-slower-than', '0', '--slowlog-max-len', '100000']
+  ;[source, target] = await Promise.all([startRedis({ args }), startRedis()])
 })
 afterEach(async () => {
   await ferry?.dispose()
@@ -121,3 +123,33 @@ it('without a proxy they keep to it, too', { timeout: 40_000 }, async () => {
   expect(performance.now() - beganMs).toBeGreaterThan(1_400)
   expect(await differencesOf(source, target)).toEqual([])
 })
+
+it.each([
+  ['filters', []],
+  ['another name', ['--rename', 'long=other']],
+  ['a merge', ['--on-conflict', 'merge']],
+])('by rules they go in pieces, and keep to it: %s', { timeout: 40_000 }, async (_name, flags) => {
+  await Promise.all([fills.hash?.(), source.client().sadd('short', 'member')])
+  await target.client().set('else', 'there')
+  await target.client().hset('long', 'mine', 'kept')
+  const rules = flags.length > 0 ? flags : ['--exclude', 'no*']
+  const conflict = flags.includes('merge') ? [] : ['--on-conflict', 'replace']
+  const beganMs = performance.now()
+  const rate = ['--bytes-per-second', '8000000']
+  const copy = new CopyProcess(['--source', source.url, '--target', target.url, ...rate, ...rules, ...conflict])
+  const { status, last } = await copy.end()
+  expect({ status, last }).toMatchObject({ status: 0, last: { keysCopied: 2 } })
+  expect(performance.now() - beganMs).toBeGreaterThan(500)
+  expect((last as { bytesCopied: number }).bytesCopied).toBeLessThan(valueBytes * 1.5)
+  expect(await dumped()).toEqual(['short'])
+  const place = flags.includes('--rename') ? 'other' : 'long'
+  expect(await target.client().hlen(place)).toBe(valueBytes / 1_000 + (flags.includes('merge') ? 1 : 0))
+})
+
+async function dumped(): Promise<string[]> {
+  const rows = (await source.client().slowlog('GET', 100_000)) as [number, number, number, string[]][]
+  return rows
+    .map(([, , , argv]) => argv)
+    .filter(([verb]) => verb?.toUpperCase() === 'DUMP')
+    .map(([, key]) => key ?? '')
+}

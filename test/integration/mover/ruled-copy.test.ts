@@ -92,7 +92,7 @@ it.each(Object.entries(ways))(
 
 it('a list that comes by twice is appended once, and gets the end of the source only where the target had none', async () => {
   await target.client().rpush('list', 't')
-  const rules = new RuledCopy(copyRulesSchema.parse({ onConflict: 'merge' }), copyId)
+  const rules = new RuledCopy(copyRulesSchema.parse({ onConflict: 'merge' }), copyId, 1 << 20)
   for (const _ of [1, 2]) {
     const ends: KeyEnds = new Map()
     const keys = [key('list'), key('long-list')]

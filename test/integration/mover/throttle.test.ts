@@ -57,3 +57,14 @@ test('beside nobody it takes up full speed; bytes per second are limited, too', 
   await stage.ferry.mover({ keysPerSecondMax: 0, bytesPerSecondMax: 1_024 })
   await stage.ferry.untilStatus('the limit to hold', ({ mover: { throttle } }) => throttle === 'limited to 1024 bytes/s')
 })
+
+test('what is swept is limited like what is copied', async () => {
+  const { ferry } = stage
+  await ferry.mover({ keysPerSecondMax: 0, bytesPerSecondMax: 0 })
+  await ferry.untilSettled()
+  await ferry.mover({ keysPerSecondMax: 5_000 })
+  await ferry.post('/v1/mover/start')
+  await ferry.untilStatus('the sweep to be limited', ({ mover: { pass, throttle } }) => {
+    return pass === 'sweep' && throttle === 'limited to 5000 keys/s'
+  })
+})

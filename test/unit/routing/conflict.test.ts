@@ -27,5 +27,5 @@ it.each([
 })
 
 it('what was used as long ago as the other is not newer', () => {
-  expect([isNewer(3, 4), isNewer(4, 4), isNewer(5, 4)]).toEqual([true, false, false])
+  expect([isNewer(2, 4), isNewer(3, 4), isNewer(4, 4), isNewer(6, 4)]).toEqual([true, false, false, false])
 })
