@@ -26,7 +26,8 @@ export interface MoverCase {
   readonly valueBytes: number
 }
 
-type Way = 'payloads taken' | 'payloads refused'
+/** Strings go by GET and SET wherever nearly all keys are some; `each restored`: hashes of one field, which all go by DUMP and RESTORE. */
+type Way = 'payloads taken' | 'payloads refused' | 'each restored'
 
 export interface MoverResult extends MoverCase {
   readonly way: Way
@@ -61,6 +62,7 @@ export async function measureMovers(
   const scaled = ({ keys, valueBytes }: MoverCase): MoverCase => ({ keys: keys / scale, valueBytes })
   const results = [
     await measureMover(servers, pair, scaled(small), 'payloads taken', rounds, progress),
+    await measureMover(servers, pair, scaled(small), 'each restored', rounds, progress),
     await measureMover(servers, pair, scaled(large), 'payloads taken', rounds, progress),
   ]
   const engine = otherEngines.find((name) => existsSync(join(enginesDirectory, name)))
@@ -88,7 +90,7 @@ async function measureMover(
   const name = `${each.keys} keys of ${each.valueBytes} bytes ${way}`
   progress(`mover: filling ${name}`)
   await flush(pair.source.port)
-  await fill(pair.source.port, each)
+  await fill(pair.source.port, each, way === 'each restored' ? hashOf : stringOf)
   const runs: { seconds: number; cpuSeconds: number }[] = []
   const pipes: number[] = []
   for (let round = 1; round <= rounds; round++) {
@@ -134,7 +136,7 @@ async function copyOnce(servers: Servers, { source, target }: Pair, { keys, valu
   const copied = await size(target.port)
   if (copied !== keys) throw new Error(`the target has ${copied} keys of ${keys}`)
   // Long strings go by their type from the second one on.
-  if (valueBytes === small.valueBytes) await mustHaveGone(target.port, way)
+  if (valueBytes === small.valueBytes) await mustHaveGone(target.port, way, keys)
   return { seconds, cpuSeconds }
 }
 
@@ -144,14 +146,15 @@ async function forgetCalls(port: number): Promise<void> {
 }
 
 /** A way that was not taken was not measured. */
-async function mustHaveGone(port: number, way: Way): Promise<void> {
+async function mustHaveGone(port: number, way: Way, keys: number): Promise<void> {
   const connection = await RawConnection.open(port)
   const stats = String(await connection.command('INFO', 'commandstats'))
   connection.close()
   const calls = (name: string): number => Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0)
   // Short strings go by their type either way, once it is known that nearly all are strings: by then some hundred were restored.
   const areTaken = calls('restore') > restoresLeast
-  if (areTaken !== (way === 'payloads taken')) throw new Error(`the keys did not go as they go with ${way}`)
+  const isWay = way === 'each restored' ? calls('restore') >= keys : areTaken === (way === 'payloads taken')
+  if (!isWay) throw new Error(`the keys did not go as they go with ${way}`)
 }
 
 export async function liftLimits(controlUrl: string): Promise<void> {
@@ -167,7 +170,7 @@ export async function liftLimits(controlUrl: string): Promise<void> {
 async function pipeOnce(servers: Servers, port: number, each: MoverCase): Promise<number> {
   const path = join(servers.directory, 'pipe')
   const file = openSync(path, 'w+')
-  for (const { bytes } of batches(each)) writeSync(file, bytes)
+  for (const { bytes } of batches(each, stringOf)) writeSync(file, bytes)
   closeSync(file)
   const input = openSync(path, 'r')
   const startMs = performance.now()
@@ -185,10 +188,14 @@ async function size(port: number): Promise<number> {
   return Number(await connection.command('DBSIZE').finally(() => connection.close()))
 }
 
-export async function fill(port: number, each: MoverCase): Promise<void> {
+type Command = (string | Buffer)[]
+const stringOf = (key: string, value: Buffer): Command => ['SET', key, value]
+const hashOf = (key: string, value: Buffer): Command => ['HSET', key, 'f', value]
+
+export async function fill(port: number, each: MoverCase, command = stringOf): Promise<void> {
   const connection = await RawConnection.open(port)
   const inFlight = new InFlight<unknown>(fillBatchesInFlight, () => {})
-  for (const { bytes, count } of batches(each)) await inFlight.add(connection.send(bytes, count))
+  for (const { bytes, count } of batches(each, command)) await inFlight.add(connection.send(bytes, count))
   await inFlight.drain()
   connection.close()
 }
@@ -197,14 +204,14 @@ export async function fill(port: number, each: MoverCase): Promise<void> {
 const noise = randomBytes(128 << 10)
 
 /** Values that no server can compress, each another one. */
-function* batches({ keys, valueBytes }: MoverCase): Generator<{ bytes: Buffer; count: number }> {
+function* batches({ keys, valueBytes }: MoverCase, command: typeof stringOf): Generator<{ bytes: Buffer; count: number }> {
   const batchKeys = Math.max(1, Math.min(10_000, Math.floor(fillBatchBytes / valueBytes)))
   for (let start = 0; start < keys; start += batchKeys) {
     const count = Math.min(batchKeys, keys - start)
     const commands = Array.from({ length: count }, (_, offset) => {
       const value = Buffer.from(noise.subarray(0, valueBytes))
       value.write(String(start + offset))
-      return ['SET', `key:${start + offset}`, value]
+      return command(`key:${start + offset}`, value)
     })
     yield { bytes: encodeCommands(commands), count }
   }
