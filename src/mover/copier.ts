@@ -148,8 +148,7 @@ export class Copier {
     if (this.#follows) await this.#inTurn(() => this.#copyMoving(db, key, from, outcome, manner, windows))
     else await this.#held.copy(db, [key], from, outcome, this.#inPieces(db, key, from, manner, windows))
     pace?.end()
-    // They were counted window by window.
-    if (windows !== null) outcome.bytes = 0
+    outcome.bytes = Math.max(0, outcome.bytes - (windows?.bytes ?? 0))
   }
 
   /** Held all the time. */

@@ -6,7 +6,7 @@ import { otherSide, type Side } from '../routing/modes.ts'
 export interface CopyOutcome {
   copied: number
   deleted: number
-  /** Of long values, which are counted window by window, nothing. */
+  /** Without what was counted window by window: of long values, nothing. */
   bytes: number
   /** Not tried: something else stands on them, or the hold made a client wait too long. */
   readonly busy: Buffer[]

@@ -224,12 +224,14 @@ export class RuledCopy {
     await this.#put(batch, found, payloads, write, deletes)
   }
 
-  /** Its bytes were counted window by window. */
+  /** What was counted window by window does not count once more. */
   async #writeLong(batch: Batch, found: Found, write: typeof writeValues, deletes: boolean): Promise<void> {
     const { key } = found
     const passage = this.#passage(batch)
     await this.#put(batch, [found], await readLong(passage, key, this.#access), write, deletes)
-    if (passage.windows !== null && batch.ends.get(key)?.kind === 'copied') batch.ends.set(key, { kind: 'copied', bytes: 0 })
+    const end = batch.ends.get(key)
+    if (end?.kind !== 'copied') return
+    batch.ends.set(key, { kind: 'copied', bytes: Math.max(0, end.bytes - (passage.windows?.bytes ?? 0)) })
   }
 
   async #put(

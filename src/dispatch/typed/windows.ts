@@ -25,9 +25,10 @@ const pollMsMax = 200
 const keepEveryMs = 10_000
 
 export class Windows {
+  /** Counted so far. */
+  bytes = 0
   readonly #pace: WindowPace
   #isUrgent = false
-  #bytes = 0
   #sinceMs = performance.now()
 
   constructor(pace: WindowPace) {
@@ -43,13 +44,13 @@ export class Windows {
   /** The value is over there, and has so many bytes: those that were not counted yet are. */
   end(sizeBytes: number): void {
     const nowMs = performance.now()
-    if (sizeBytes > this.#bytes) this.#pace.spend(sizeBytes - this.#bytes, nowMs - this.#sinceMs, nowMs)
+    if (sizeBytes > this.bytes) this.#pace.spend(sizeBytes - this.bytes, nowMs - this.#sinceMs, nowMs)
   }
 
   async rest(bytes: number, staged: Kept | null, stopped: () => boolean): Promise<void> {
     if (this.#isUrgent) return
     let nowMs = performance.now()
-    this.#bytes += bytes
+    this.bytes += bytes
     this.#pace.spend(bytes, nowMs - this.#sinceMs, nowMs)
     let keptMs = nowMs
     while (!stopped() && staged?.failed !== true) {
