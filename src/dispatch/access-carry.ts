@@ -1,29 +1,38 @@
 /**
- * How lately or how often keys were used, on its way with their copies. It is asked for ahead of the values, since DUMP counts as a use, and
+ * How lately or how often keys were used, on its way with their copies. It is asked for ahead of the values, since reading counts as a use, and
  * OBJECT does not. Which of the two a server knows goes by its maxmemory-policy: without an LFU one it refuses OBJECT FREQ, with one OBJECT
  * IDLETIME (Redis 7.0 and 8.0, Valkey 8.1 and 9.1); RESTORE takes both under every policy, and does nothing with the one that is not kept.
  */
+import { limitDefaults } from '../limits.ts'
 import type { EventLog } from '../observe/events.ts'
 import { CommandWriter } from '../resp/command-writer.ts'
 import { decodeReply, isReplyError } from '../resp/decode.ts'
 import type { AccessKind } from '../routing/access-kind.ts'
 import type { Side } from '../routing/modes.ts'
+import type { Lane } from '../upstream/lane.ts'
 
 /** As RESTORE takes it: seconds since the last use, or the logarithmic counter, 0 to 255. */
 export interface Access {
   readonly option: 'IDLETIME' | 'FREQ'
   readonly value: number
+  /** Whoever asked for it, and is told where it does not arrive. */
+  readonly carry: AccessCarry
 }
 
 export class AccessCarry {
   readonly #option: Access['option']
   readonly #events: EventLog
+  readonly #longBytes: number
   readonly #refused = new Set<Side>()
-  #isLossTold = false
+  /** Which of a lane's connections may run no script. */
+  readonly #scriptless = new WeakMap<Lane, number>()
+  readonly #told = new Set<string>()
 
-  constructor(option: Access['option'], events: EventLog) {
+  /** `longBytes`: a value above it is never dumped in one piece. */
+  constructor(option: Access['option'], events: EventLog, longBytes: number) {
     this.#option = option
     this.#events = events
+    this.#longBytes = longBytes
   }
 
   /** One command per key. */
@@ -41,23 +50,51 @@ export class AccessCarry {
       const reply = decodeReply(replies, next)
       next = reply.next
       const { value } = reply
-      if (isReplyError(value)) this.#tell(side, value.error)
-      accesses.push(typeof value === 'number' ? { option: this.#option, value } : null)
+      if (isReplyError(value)) this.#tellRefusal(side, value.error)
+      accesses.push(typeof value === 'number' ? { option: this.#option, value, carry: this } : null)
     }
     return { accesses, next }
   }
 
-  /** Something goes by its type, and no command of any type says how it was used. Told once. */
-  lost(): void {
-    if (this.#isLossTold) return
-    this.#isLossTold = true
-    this.#events.record('mover', 'keys that are copied by type, or in pieces, arrive as just used', {
-      reason: 'only a payload that the other server takes can carry how they were used',
-    })
+  /** Whether a value that was read by its type can be given the use that it had. */
+  isShort(sizeBytes: number): boolean {
+    if (sizeBytes <= this.#longBytes) return true
+    this.lostLong()
+    return false
+  }
+
+  /** Told once. */
+  lostLong(): void {
+    this.#lost(
+      'long values arrive as just used',
+      'only a payload can carry how they were used, and above limits.longValueBytes none is made',
+    )
+  }
+
+  /** Whether the writing side is to be asked to restore what it dumps itself. */
+  runsScripts(lane: Lane): boolean {
+    return this.#scriptless.get(lane) !== lane.connections
+  }
+
+  /** Nothing was run, and it was written without. It is not asked for again on this connection. */
+  scriptRefused(lane: Lane, reason: string): void {
+    this.#scriptless.set(lane, lane.connections)
+    this.lost(lane, reason)
+  }
+
+  /** It is written, and as just used. Told once for each side. */
+  lost({ side }: Lane, reason: string): void {
+    this.#lost(`keys that are copied by type arrive as just used: the ${side} does not restore what it dumps itself`, reason)
+  }
+
+  #lost(message: string, reason: string): void {
+    if (this.#told.has(message)) return
+    this.#told.add(message)
+    this.#events.record('mover', message, { reason })
   }
 
   /** Once for each side: a policy is one of all keys. */
-  #tell(side: Side, reason: string): void {
+  #tellRefusal(side: Side, reason: string): void {
     if (this.#refused.has(side)) return
     this.#refused.add(side)
     const what = this.#option === 'IDLETIME' ? 'how lately' : 'how often'
@@ -65,7 +102,11 @@ export class AccessCarry {
   }
 }
 
-export function accessCarryOf(kind: AccessKind, events: EventLog): AccessCarry | null {
+export function accessCarryOf(
+  kind: AccessKind,
+  events: EventLog,
+  longBytes: number = limitDefaults.longValueBytes,
+): AccessCarry | null {
   if (kind === 'none') return null
-  return new AccessCarry(kind === 'idle' ? 'IDLETIME' : 'FREQ', events)
+  return new AccessCarry(kind === 'idle' ? 'IDLETIME' : 'FREQ', events, longBytes)
 }

@@ -22,7 +22,7 @@ export interface Payload {
   readonly expiresAtMs: number
   /** The server's words where it did not give the key. */
   readonly error: string | null
-  /** Only where it was asked for, and told. It is written with bytes alone: but RESTORE no command sets it. */
+  /** Only where it was asked for, and told. RESTORE takes it; what was read by its type is given it by a script (typed/access-script.ts). */
   readonly access?: Access
 }
 
@@ -181,6 +181,17 @@ function accessed(payloads: Payload[], told: { readonly accesses: readonly (Acce
     const access = told.accesses[i] ?? null
     return access === null ? payload : { ...payload, access }
   })
+}
+
+/** How the keys were used, in their order, null where it is not told: of values that are read by whatever is sent after this. */
+export async function readAccesses(
+  lane: Lane,
+  db: number,
+  keys: readonly Buffer[],
+  carry: AccessCarry,
+): Promise<readonly (Access | null)[]> {
+  const replies = await exchange(lane, contextOf(2, db), keys.length, (to) => carry.questions(keys).writeTo(to))
+  return carry.answers(lane.side, replies, keys.length).accesses
 }
 
 /** Where the line that `numberAt` read last ends. */

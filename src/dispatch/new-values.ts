@@ -7,8 +7,10 @@ import { isReplyError, type Reply } from '../resp/decode.ts'
 import { ReplyCursor } from '../resp/reply-cursor.ts'
 import { contextOf, type Lane } from '../upstream/lane.ts'
 import { exchange, type Payload } from './key-transfer.ts'
+import { moveUsed, setUsed, type Use } from './typed/access-script.ts'
 import { newTemporaryKey } from './typed/staging.ts'
 import { arrived, discardStaged, reasonOf } from './typed/typed-write.ts'
+import { noneUsed, settled, type UsedOutcome, usedOf, usedOutcome, useOf } from './typed/used-write.ts'
 import { learned } from './value-transfer.ts'
 
 /** What an outcome says where something was there. */
@@ -17,22 +19,8 @@ export const placeIsTaken = 'BUSYKEY the target has the key'
 /** Per payload, in order: null where it was written, `placeIsTaken`, or why not. Rejects with TransferLost. All of them have a value. */
 export async function writeNewValues(from: Lane, to: Lane, db: number, payloads: readonly Payload[]): Promise<(string | null)[]> {
   for (const { typed } of payloads) if (typed?.kind === 'staged') await arrived(typed.staged)
-  const out = new CommandWriter()
-  const counts = payloads.map((payload) => {
-    const before = out.commands
-    if (refusalOf(payload) === null) place(out, to, db, payload)
-    return out.commands - before
-  })
-  const bytes =
-    out.commands === 0 ? Buffer.alloc(0) : await exchange(to, contextOf(2, db), out.commands, (lane) => out.writeTo(lane))
-  const replies = new ReplyCursor(bytes)
-  const outcomes = payloads.map((payload, i) => {
-    const refusal = refusalOf(payload)
-    const said = Array.from({ length: counts[i] as number }, () => replies.reply())
-    if (refusal !== null) return refusal
-    const outcome = outcomeOf(payload, said)
-    return outcome === null || outcome === placeIsTaken ? outcome : reasonOf(to, outcome)
-  })
+  const tried = await putAll(to, db, payloads, usedOf(to, payloads))
+  const outcomes = await settled(to, payloads, tried, (unrun) => putAll(to, db, unrun, noneUsed))
   await discardStaged(
     to,
     db,
@@ -41,30 +29,63 @@ export async function writeNewValues(from: Lane, to: Lane, db: number, payloads:
   return learned(from, to, payloads, outcomes)
 }
 
+async function putAll(
+  to: Lane,
+  db: number,
+  payloads: readonly Payload[],
+  used: ReadonlySet<Payload>,
+): Promise<readonly UsedOutcome[]> {
+  const out = new CommandWriter()
+  const counts = payloads.map((payload) => {
+    const before = out.commands
+    if (refusalOf(payload) === null) place(out, to, db, payload, useOf(used, payload))
+    return out.commands - before
+  })
+  const bytes =
+    out.commands === 0 ? Buffer.alloc(0) : await exchange(to, contextOf(2, db), out.commands, (lane) => out.writeTo(lane))
+  const replies = new ReplyCursor(bytes)
+  return payloads.map((payload, i) => {
+    const refusal = refusalOf(payload)
+    const said = Array.from({ length: counts[i] as number }, () => replies.reply())
+    if (refusal !== null) return refusal
+    const outcome = used.has(payload) ? usedOutcome(to, payload, said, placeIsTaken) : outcomeOf(payload, said)
+    return typeof outcome !== 'string' || outcome === placeIsTaken ? outcome : reasonOf(to, outcome)
+  })
+}
+
 const refusalOf = ({ error, typed }: Payload): string | null => error ?? (typed?.kind === 'staged' ? typed.staged.error : null)
 
-function place(out: CommandWriter, to: Lane, db: number, { key, bytes, typed, expiresAtMs, access }: Payload): void {
+function place(
+  out: CommandWriter,
+  to: Lane,
+  db: number,
+  { key, bytes, typed, expiresAtMs, access }: Payload,
+  used: Use | null,
+): void {
   if (bytes !== null) {
-    const use = access === undefined ? [] : [access.option, access.value]
-    out.command('RESTORE', key, expiresAtMs, bytes, 'ABSTTL', ...use)
+    const options = access === undefined ? [] : [access.option, access.value]
+    out.command('RESTORE', key, expiresAtMs, bytes, 'ABSTTL', ...options)
   }
-  if (typed?.kind === 'string') {
+  if (typed?.kind === 'string' && used !== null) setUsed(out, key, [typed.bytes], used, true)
+  else if (typed?.kind === 'string') {
     out.command('SET', key, typed.bytes, 'NX', ...(expiresAtMs === 0 ? [] : ['PXAT', expiresAtMs]))
   } else if (typed?.kind === 'elements') {
     const name = newTemporaryKey(to, db, key)
     out.command('MULTI')
     typed.shape.write(out, name, typed.elements)
-    moveIn(out, name, key, expiresAtMs)
+    moveIn(out, name, key, expiresAtMs, used)
   } else if (typed?.kind === 'staged') {
     out.command('MULTI')
-    moveIn(out, typed.staged.name, key, expiresAtMs)
+    moveIn(out, typed.staged.name, key, expiresAtMs, used)
   }
 }
 
-function moveIn(out: CommandWriter, name: Buffer, key: Buffer, expiresAtMs: number): void {
+function moveIn(out: CommandWriter, name: Buffer, key: Buffer, expiresAtMs: number, used: Use | null): void {
   if (expiresAtMs === 0) out.command('PERSIST', name)
   else out.command('PEXPIREAT', name, expiresAtMs)
-  out.command('RENAMENX', name, key).command('UNLINK', name).command('EXEC')
+  if (used === null) out.command('RENAMENX', name, key)
+  else moveUsed(out, name, key, used)
+  out.command('UNLINK', name).command('EXEC')
 }
 
 function outcomeOf({ bytes, typed, expiresAtMs }: Payload, said: readonly Reply[]): string | null {

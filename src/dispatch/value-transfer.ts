@@ -6,8 +6,8 @@
 import { CommandWriter } from '../resp/command-writer.ts'
 import { ReplyCursor } from '../resp/reply-cursor.ts'
 import { contextOf, type Lane } from '../upstream/lane.ts'
-import type { AccessCarry } from './access-carry.ts'
-import { exchange, type Payload, readPayloads, writePayloads } from './key-transfer.ts'
+import type { Access, AccessCarry } from './access-carry.ts'
+import { exchange, type Payload, readAccesses, readPayloads, writePayloads } from './key-transfer.ts'
 import { longKeys } from './long-keys.ts'
 import { noteMix, readStrings } from './strings-first.ts'
 import type { Passage } from './typed/passage.ts'
@@ -34,8 +34,8 @@ function routeBetween(from: Lane, to: Lane): PayloadRoute {
 /**
  * In the order of the keys. `stopped` is asked on the way: once it is true nobody wants the values. A long value is on its way to the writing
  * side when this resolves, under another name: it has to be written (`writeValues`) or let go of (`discardValues`). `placeOf` tells what a key
- * will be called there, whose slot that name has to lie in. With `carry` whatever the writing side takes as a payload is dumped: nothing else
- * can be written together with how it was used.
+ * will be called there, whose slot that name has to lie in. With `carry` each comes with how it was used, and whatever the writing side takes as
+ * a payload is dumped: nothing else takes that along by itself.
  */
 export async function readValues(
   from: Lane,
@@ -55,8 +55,7 @@ export async function readValues(
 async function readAll(passage: Passage, keys: readonly Buffer[], carry: AccessCarry | null): Promise<Payload[]> {
   const { route } = passage
   if (route.refusal !== null) {
-    carry?.lost()
-    return readTyped(passage, keys)
+    return carry === null ? readTyped(passage, keys) : readUsed(passage, keys, carry)
   }
   if (route.longStrings && carry === null) return readLongStrings(passage, keys)
   const payloads = await readDumped(passage, keys, carry)
@@ -65,6 +64,17 @@ async function readAll(passage: Passage, keys: readonly Buffer[], carry: AccessC
     route.longStrings = payloads.filter(({ bytes }) => bytes !== null && isPlainLongString(bytes)).length * 2 > keys.length
   return payloads
 }
+
+/** By their types. How they were used is asked for first, in the same pipeline: what finds out about a key before it is read does not use it. */
+async function readUsed(passage: Passage, keys: readonly Buffer[], carry: AccessCarry): Promise<Payload[]> {
+  const asked = readAccesses(passage.from, passage.db, keys, carry)
+  const [accesses, payloads] = await Promise.all([asked, readTyped(passage, keys)])
+  return payloads.map((payload, i) => used(payload, accesses[i] ?? null))
+}
+
+/** A value that was read by its type, with its use, unless it is too long to be given it. */
+const used = (payload: Payload, access: Access | null): Payload =>
+  access !== null && payload.typed !== null && access.carry.isShort(payload.typed.sizeBytes) ? { ...payload, access } : payload
 
 /** Strings by their type, which spares the server to try and compress them; everything else by DUMP. */
 async function readLongStrings(passage: Passage, keys: readonly Buffer[]): Promise<Payload[]> {
@@ -86,15 +96,14 @@ async function readDumped(passage: Passage, keys: readonly Buffer[], carry: Acce
   await probe(passage, payloads)
   const refused = payloads.filter(({ bytes }) => bytes !== null && route.isRefused(bytes)).map(({ key }) => key)
   if (refused.length === 0 || stopped()) return payloads
-  carry?.lost()
   const typed = new Map((await readTyped(passage, refused)).map((payload) => [payload.key, payload]))
-  return payloads.map((payload) => typed.get(payload.key) ?? payload)
+  return payloads.map((payload) => {
+    const instead = typed.get(payload.key)
+    return instead === undefined ? payload : used(instead, payload.access ?? null)
+  })
 }
 
 const sameName = (key: Buffer): Buffer => key
-
-/** Whether the one is known to take no payload of the other. */
-export const goesByType = (from: Lane, to: Lane): boolean => routeBetween(from, to).refusal !== null
 
 /** As `readValues`, where nearly all are strings. Of the others those that turn out to be long come in `long`, and have no payload. */
 export async function readStringsFirst(
@@ -118,7 +127,7 @@ export async function readLong(passage: Passage, key: Buffer, carry: AccessCarry
   const [type] = await findAll(passage, [key])
   if (type !== undefined && type.error === null && !readsByType(type.type))
     return readValues(from, to, db, [key], stopped, placeOf, carry)
-  carry?.lost()
+  carry?.lostLong()
   return readTyped(passage, [key])
 }
 

@@ -10,7 +10,7 @@ import type { Lanes } from '../dispatch/lanes.ts'
 import { longKeys } from '../dispatch/long-keys.ts'
 import { isMostlyStrings } from '../dispatch/strings-first.ts'
 import { Windows } from '../dispatch/typed/windows.ts'
-import { goesByType, passageBetween, readLong, readStringsFirst, readValues } from '../dispatch/value-transfer.ts'
+import { passageBetween, readLong, readStringsFirst, readValues } from '../dispatch/value-transfer.ts'
 import { otherSide, type Side } from '../routing/modes.ts'
 import { type CopyOutcome, noteFailure, nothingDone } from './copy-outcome.ts'
 import { HeldTransfer, type Manner } from './held-transfer.ts'
@@ -79,8 +79,8 @@ export class Copier {
       await this.#held.copy(db, keys, from, outcome, whole)
       return outcome
     }
-    // One key is asked for its size in any case: it may be here because it is long.
-    if (keys.length > 1 && !behindGate && isMostlyStrings(this.#lanes.lane(from)) && !this.#mustDump(from)) {
+    // One key is asked for its size in any case: it may be here because it is long. The first part of a string comes without its use.
+    if (keys.length > 1 && !behindGate && this.#carry === null && isMostlyStrings(this.#lanes.lane(from))) {
       await this.#copyStrings(db, keys, from, outcome, { behindGate, cautious, patience, queues: false })
       return outcome
     }
@@ -129,11 +129,6 @@ export class Copier {
 
   #readWhole(db: number, keys: readonly Buffer[], from: Side, stopped: () => boolean): Promise<Payload[]> {
     return readValues(this.#lanes.lane(from), this.#lanes.lane(otherSide(from)), db, keys, stopped, undefined, this.#carry)
-  }
-
-  /** How a key was used goes with a payload, or not at all. */
-  #mustDump(from: Side): boolean {
-    return this.#carry !== null && !goesByType(this.#lanes.lane(from), this.#lanes.lane(otherSide(from)))
   }
 
   async #copyLong(db: number, key: Buffer, from: Side, outcome: CopyOutcome, manner: Manner): Promise<void> {
@@ -186,6 +181,7 @@ export class Copier {
       const moves = await copy.approach()
       if (!moves) await this.#held.copy(db, [key], from, outcome, this.#inPieces(db, key, from, manner, null))
       else {
+        this.#carry?.lostLong()
         const read = async (): Promise<Payload[]> => [await copy.finish()]
         const last: Manner = { ...manner, patience: Math.max(manner.patience, lastPatience), queues: true, read }
         await this.#held.copy(db, [key], from, outcome, last)

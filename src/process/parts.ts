@@ -152,7 +152,14 @@ const sidesOf = ({ source, target }: Config, turn: Turn): SidesBehind =>
 
 function moverOf({ mover }: Config, core: Core, lanes: Lanes, store: Store): { copier: Copier; job: MoverJob } {
   const { carryAccess, ...firstLimits } = mover
-  const copier = new Copier(core, lanes, isSafe('hold'), null, true, accessCarryOf(carryAccess, core.events))
+  const copier = new Copier(
+    core,
+    lanes,
+    isSafe('hold'),
+    null,
+    true,
+    accessCarryOf(carryAccess, core.events, core.limits.longValueBytes),
+  )
   return { copier, job: new MoverJob(core, lanes, copier, store, firstLimits) }
 }
 

@@ -74,7 +74,7 @@ it('go by type once they were dumped for nothing; the rest of a batch is dumped,
 
 it('are dumped all the same where it matters how they were used', async () => {
   source = await startRedis()
-  const copy = await between(new AccessCarry('IDLETIME', new EventLog()))
+  const copy = await between(new AccessCarry('IDLETIME', new EventLog(), 1 << 20))
   for (const names of [named('first', 10), named('second', 10)]) {
     await fillLong(names)
     expect(await copy(names)).toEqual(none(10))

@@ -110,6 +110,9 @@ const told = (copy: StandAlone): string[] =>
     .filter((message) => message.includes('just used'))
 
 const ways = [
+  // By type: see carried-access-by-type.test.ts for all of them.
+  ['redis-8.0', 'redis-7.0'],
+  ['redis-8.0', 'valkey-9.1'],
   ['redis-7.0', 'redis-7.0'],
   ['redis-7.0', 'valkey-8.1'],
   ['valkey-8.1', 'redis-8.0'],
@@ -141,17 +144,6 @@ describe('where it cannot be carried', () => {
     expect(refusals(copy)).toEqual([expect.stringMatching(words)])
     expect(copy.store.countFailed()).toBe(0)
   })
-
-  it.skipIf(engineMissing('redis-8.0') || engineMissing('valkey-9.1'))(
-    'by type the values arrive as just used, which is said once',
-    async () => {
-      const [source, target] = await pair('redis-8.0', 'valkey-9.1', 'idle')
-      await fill(source, 'idle')
-      const copy = await copyAll(source, target, 'idle')
-      expect(await lost(target, 'idle')).toHaveLength(strings + others.length)
-      expect(told(copy)).toEqual(['keys that are copied by type, or in pieces, arrive as just used'])
-    },
-  )
 
   it('a server with the other policy takes the keys', async () => {
     const [source, target] = await pair(undefined, undefined, 'idle', 'frequency')

@@ -57,18 +57,19 @@ describe('reading', () => {
 
   test.each(['IDLETIME', 'FREQ'] as const)('asks for %s ahead of the first value, all in one', async (option) => {
     const to = new ScriptedLane(`:7\r\n:255\r\n${dumped}$-1\r\n:-2\r\n`)
-    const payloads = await readPayloads(to.lane, 0, keys, new AccessCarry(option, new EventLog()))
+    const carry = new AccessCarry(option, new EventLog(), 1_000)
+    const payloads = await readPayloads(to.lane, 0, keys, carry)
     expect(to.sent).toEqual([frame('OBJECT', option, 'a') + frame('OBJECT', option, 'bc') + dumps])
     expect(to.counts).toEqual([6])
     expect(payloads.map(({ bytes, access }) => [bytes, access])).toEqual([
-      [value, { option, value: 7 }],
-      [null, { option, value: 255 }],
+      [value, { option, value: 7, carry }],
+      [null, { option, value: 255, carry }],
     ])
   })
 
   test('where it is refused the values come all the same, and that is said once; a key that is gone has none', async () => {
     const events = new EventLog()
-    const carry = new AccessCarry('FREQ', events)
+    const carry = new AccessCarry('FREQ', events, 1_000)
     const refused = `-ERR An LFU maxmemory policy is not selected\r\n$-1\r\n${dumped}${dumped}`
     const to = new ScriptedLane(refused, refused)
     for (const _ of [1, 2]) {
@@ -87,7 +88,7 @@ describe('reading', () => {
   test('a server without PEXPIRETIME is read again, which counts as a use: what it said first stays', async () => {
     const unknown = "-ERR unknown command 'PEXPIRETIME'\r\n"
     const to = new ScriptedLane(`:7\r\n:8\r\n$4\r\ndump\r\n${unknown}$4\r\ndump\r\n${unknown}`, dumped + dumped)
-    const payloads = await readPayloads(to.lane, 0, keys, new AccessCarry('IDLETIME', new EventLog()))
+    const payloads = await readPayloads(to.lane, 0, keys, new AccessCarry('IDLETIME', new EventLog(), 1_000))
     expect(payloads.map(({ access }) => access?.value)).toEqual([7, 8])
     expect(to.counts).toEqual([6, 4])
   })
@@ -106,10 +107,11 @@ describe('writing', () => {
   test('tells it behind the value, which may be long; a key that is gone needs none', async () => {
     const to = new ScriptedLane('+OK\r\n+OK\r\n:1\r\n+OK\r\n')
     const long = Buffer.alloc(20_000, 'x')
-    const idle = { option: 'IDLETIME', value: 16_777_215 } as const
+    const carry = new AccessCarry('IDLETIME', new EventLog(), 1_000)
+    const idle = { option: 'IDLETIME', value: 16_777_215, carry } as const
     const payloads: Payload[] = [
       { ...payload, access: idle },
-      { ...payload, bytes: long, access: { option: 'FREQ', value: 0 } },
+      { ...payload, bytes: long, access: { option: 'FREQ', value: 0, carry } },
       { ...payload, bytes: null, access: idle },
       payload,
     ]
