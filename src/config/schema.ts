@@ -118,7 +118,7 @@ const mover = z.strictObject({
   batchesInFlight: atLeastOne(64).default(moverDefaults.batchesInFlight).meta({ description: 'Batches under way at once.' }),
   carryAccess: z.enum(accessKinds).default('none').meta({
     description:
-      'What of the use of keys arrives with them, for the eviction on the target: `idle`, how lately (OBJECT IDLETIME; a source without an LFU policy tells it), or `frequency`, how often (OBJECT FREQ; with one). The target keeps it under a policy of the same kind. Values copied by their type, and those above limits.longValueBytes, arrive as just used.',
+      'What of the use of keys arrives with them, for the eviction on the target: `idle`, how lately (OBJECT IDLETIME; a source without an LFU policy tells it), or `frequency`, how often (OBJECT FREQ; with one). The target keeps it under a policy of the same kind. Where values go by their type, the target is asked by a script (EVAL) to restore what it dumps itself, which its user has to be allowed. Values above limits.longValueBytes arrive as just used.',
   }),
   ...throttle,
 })
