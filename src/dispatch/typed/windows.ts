@@ -3,7 +3,6 @@
  * it is kept meanwhile. Not once clients wait for the key.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Passage } from './passage.ts'
 
 /** The rates of the mover, and what live traffic leaves of them. */
 export interface WindowPace {
@@ -17,6 +16,12 @@ export interface WindowPace {
 interface Kept {
   readonly failed: boolean
   keep(): Promise<void>
+}
+
+/** As much of a passage as a rest has to know. */
+interface Rested {
+  readonly windows: Windows | null
+  readonly stopped: () => boolean
 }
 
 /** How long at most until it is looked again. */
@@ -67,6 +72,6 @@ export class Windows {
 }
 
 /** After each window of a long value. `staged` null: there is nothing that ends by itself. */
-export async function rest({ windows, stopped }: Passage, bytes: number, staged: Kept | null): Promise<void> {
+export async function rest({ windows, stopped }: Rested, bytes: number, staged: Kept | null): Promise<void> {
   await windows?.rest(bytes, staged, stopped)
 }
