@@ -38,7 +38,7 @@ export class DatabasePlaces {
     const before = this.problem
     if (this.#core.traffic.authority === 'target') this.#misfits = []
     else if (this.#lanes.lane('source').up && this.#lanes.lane('target').up) {
-      this.#misfits = await misfitsOf(this.#lanes, 'source', this.used()).catch(() => this.#misfits)
+      this.#misfits = await misfitsOf(this.#lanes, 'source', null, this.used()).catch(() => this.#misfits)
     }
     const { problem } = this
     if (problem === before || (problem === null && this.#core.traffic.authority === 'target')) return

@@ -8,6 +8,7 @@ import type { Lanes } from '../dispatch/lanes.ts'
 import { FerryError } from '../errors.ts'
 import { isLeftOut } from '../routing/database-layout.ts'
 import { otherSide, type Side } from '../routing/modes.ts'
+import type { RuledCopy } from './ruled-copy.ts'
 import { keyCounts } from './scan.ts'
 
 export interface Misfit {
@@ -20,9 +21,18 @@ export interface Misfit {
 
 const databasesTold = 16
 
-/** Databases that hold keys on the side `from`, or that clients are in, and that the other side does not have. Rejects with TransferLost. */
-export async function misfitsOf(lanes: Lanes, from: Side, used: ReadonlySet<number> = new Set()): Promise<Misfit[]> {
+/**
+ * Databases that hold keys on the side `from`, or that clients are in, and that the other side does not have. One that the rules leave out needs
+ * no place. Rejects with TransferLost.
+ */
+export async function misfitsOf(
+  lanes: Lanes,
+  from: Side,
+  rules: RuledCopy | null,
+  used: ReadonlySet<number> = new Set(),
+): Promise<Misfit[]> {
   const counts = await keyCounts(lanes.lane(from))
+  rules?.leaveOut(counts, null)
   const misfits: Misfit[] = []
   for (const db of [...new Set([...counts.keys(), ...used])].sort((one, other) => one - other)) {
     if (isLeftOut(lanes.databases, db) && !used.has(db)) continue

@@ -171,7 +171,7 @@ export class MoverJob {
 
   /** Nothing is copied where some of it would have no place. */
   async #mustFit(run: JobRun): Promise<void> {
-    const misfits = await run.patiently(() => misfitsOf(this.#lanes, this.#core.traffic.authority))
+    const misfits = await run.patiently(() => misfitsOf(this.#lanes, this.#core.traffic.authority, this.#rules))
     if (misfits !== null && misfits.length > 0) throw databasesUnfit(misfits)
   }
 

@@ -40,7 +40,7 @@ export interface StandAlone {
   readonly copyId: string
   /** How many keys were passed over, by the rule that said so; null without rules. */
   readonly skippedByRule: Readonly<Record<SkipReason, number>> | null
-  /** Databases of the source that have no place on the target. */
+  /** Databases of the source that have no place on the target, and are not left out by the rules. */
   misfits(): Promise<Misfit[]>
   copyKeys(keys: readonly { db: number; key: Buffer }[]): Promise<void>
   /** Every key that had to wait is copied, or in the error queue. */
@@ -132,7 +132,7 @@ export async function standAlone(
     lanes: { source: lanes.lane('source'), target: lanes.lane('target') },
     fault: fault.signal,
     copyId,
-    misfits: () => misfitsOf(lanes, 'source'),
+    misfits: () => misfitsOf(lanes, 'source', ruled),
     skippedByRule: ruled?.skipped ?? null,
     settled,
     stop,

@@ -2,8 +2,10 @@
 
 import type { Redis } from 'ioredis'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { copyRulesSchema } from '../../../src/config/copy-rules-schema.ts'
 import { databasesUnfit } from '../../../src/mover/database-fit.ts'
 import { standAlone } from '../../../src/mover/stand-alone.ts'
+import type { CopyRules } from '../../../src/routing/copy-rules.ts'
 import { databaseLayoutOf } from '../../../src/routing/database-layout.ts'
 import { parseEndpoint } from '../../../src/upstream/endpoint.ts'
 import { Ferry } from '../../support/ferry.ts'
@@ -58,6 +60,22 @@ test('unless they are left out', async () => {
   expect(await alone.misfits()).toEqual([])
   expect(await alone.job.start({ from: 0, below: 16_384 }, true)).toBe(true)
   await alone.settled(AbortSignal.timeout(10_000))
+  expect(await target.client().keys('*')).toHaveLength(2)
+})
+
+test('nor for those that a filter leaves out', async () => {
+  const rulesFor = (databases: number[]): CopyRules => copyRulesSchema.parse({ filter: { databases } })
+  const both = await standAlone(endpoints(), null, rulesFor([0, 5]))
+  cleanups.push(() => both.stop())
+  expect((await both.misfits()).map(({ db }) => db)).toEqual([5])
+  expect(await both.job.start({ from: 0, below: 16_384 }, false)).toBe(false)
+  expect(both.job.snapshot().lastError).toContain('5 (2 keys)')
+  expect(await target.client().dbsize()).toBe(0)
+  const one = await standAlone(endpoints(), null, rulesFor([0]))
+  cleanups.push(() => one.stop())
+  expect(await one.misfits()).toEqual([])
+  expect(await one.job.start({ from: 0, below: 16_384 }, false)).toBe(true)
+  expect(one.job.snapshot().account).toMatchObject({ scanned: 6, copied: 2, skipped: 4, waiting: 0 })
   expect(await target.client().keys('*')).toHaveLength(2)
 })
 
