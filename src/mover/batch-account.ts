@@ -29,7 +29,13 @@ export class BatchAccount {
     this.#mark(db, from, outcome, nowMs)
     if (inLedger) this.#end(db, outcome)
     if (!this.#store.nothingFailed) this.#settle(db, keys, outcome)
-    if (outcome.lost !== null) this.#progress.lastError = outcome.lost
+    if (outcome.lost !== null) this.#progress.wentWrong(this, outcome.lost)
+    else if (outcome.busy.length < keys.length) this.wentThrough()
+  }
+
+  /** The servers have answered for keys that were copied, whoever copied them: what cut off an earlier batch is over. */
+  wentThrough(): void {
+    this.#progress.wentWell(this)
   }
 
   #count({ copied, deleted, bytes, busy, unknown, failed }: CopyOutcome): void {

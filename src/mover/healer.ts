@@ -10,6 +10,7 @@ import type { Store } from '../state/store.ts'
 import type { Copier } from './copier.ts'
 import type { CopyOutcome } from './copy-outcome.ts'
 import { factsOf } from './failed-key.ts'
+import type { MoverJob } from './job.ts'
 import type { Standstill } from './standstill.ts'
 
 const batchKeys = 256
@@ -34,6 +35,7 @@ export class Healer {
   readonly #lanes: Lanes
   readonly #copier: Copier
   readonly #store: Store
+  readonly #job: Pick<MoverJob, 'standstill' | 'healed'>
   readonly #standstill: Standstill
   readonly #payloadBytesMax: number
   #timer: NodeJS.Timeout | null = null
@@ -43,12 +45,20 @@ export class Healer {
   #toldMs = Number.NEGATIVE_INFINITY
 
   /** `payloadBytesMax`: see `factsOf`. */
-  constructor(core: Core, lanes: Lanes, copier: Copier, store: Store, standstill: Standstill, payloadBytesMax = 0) {
+  constructor(
+    core: Core,
+    lanes: Lanes,
+    copier: Copier,
+    store: Store,
+    job: Pick<MoverJob, 'standstill' | 'healed'>,
+    payloadBytesMax = 0,
+  ) {
     this.#core = core
     this.#lanes = lanes
     this.#copier = copier
     this.#store = store
-    this.#standstill = standstill
+    this.#job = job
+    this.#standstill = job.standstill
     this.#payloadBytesMax = payloadBytesMax
   }
 
@@ -173,6 +183,8 @@ export class Healer {
         healed.push(entry)
       }
     }
+    if (healed.length === 0) return
+    this.#job.healed()
     if (!this.#isStopped) this.#store.settleFailed(healed)
   }
 

@@ -67,10 +67,11 @@ export class JobRun {
       try {
         const result = await go()
         this.#failures = 0
+        this.#progress.wentWell(go)
         return result
       } catch (error) {
         const { message } = error as Error
-        this.#progress.lastError = message
+        this.#progress.wentWrong(go, message)
         // Where nothing is answered for the moment, it will be; one that is gone may not come back.
         if (!stopsAll(failureClassOf(message)) && ++this.#failures > failuresMax) throw error
         await delay(reconnectWaitMs)

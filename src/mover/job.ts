@@ -49,6 +49,7 @@ export class MoverJob {
   readonly #servers: PassServers
   readonly #scan: PassScan
   readonly #allowance: Allowance
+  readonly #account: BatchAccount
   readonly #batching: Batching
   readonly #longs: LongPace
   readonly #progress = new Progress()
@@ -70,9 +71,9 @@ export class MoverJob {
     this.#longs = new LongPace(this.#allowance, this.brake, this.#progress, core.counters, () => this.state === 'paused')
     copier.pace = this.#longs
     if (this.#rules !== null) this.#rules.pace = this.#longs
-    const account = new BatchAccount(core, store, this.standstill, this.#progress)
+    this.#account = new BatchAccount(core, store, this.standstill, this.#progress)
     const advanced = (): void => this.#checkpoint()
-    this.#batching = new Batching(copier, account, this.brake, this.#allowance, this.limits, this.#progress, advanced)
+    this.#batching = new Batching(copier, this.#account, this.brake, this.#allowance, this.limits, this.#progress, advanced)
   }
 
   get state(): MoverState {
@@ -111,7 +112,7 @@ export class MoverJob {
     } catch (error) {
       if (!run.isWanted) return false
       const { message } = error as Error
-      this.#progress.lastError = message
+      this.#progress.failed(message)
       run.end('failed')
       this.brake.end(this)
       this.#core.events.record('mover', 'the mover stopped', { reason: message })
@@ -142,6 +143,11 @@ export class MoverJob {
     else this.#store.clearCheckpoint(checkpointName)
     this.brake.end(this)
     this.#pass = null
+  }
+
+  /** The healing has copied keys: those of a batch that was cut off come to it. */
+  healed(): void {
+    this.#account.wentThrough()
   }
 
   snapshot(): ProgressSnapshot {

@@ -30,6 +30,7 @@ export interface ProgressSnapshot {
   readonly throttle: string | null
   /** What the throttle allows of full speed; 0 = it rests. */
   readonly speedPercent: number
+  /** What went wrong last and still matters; null once the same work has succeeded. */
   readonly lastError: string | null
   /** Of the pass that copies: what became of every key that it came by. */
   readonly account: LedgerCounts
@@ -45,10 +46,29 @@ export class Progress {
   keysRetried = 0
   keysFailed = 0
   bytesCopied = 0
-  lastError: string | null = null
+  #trouble: { readonly work: object; readonly message: string } | null = null
+  #failure: string | null = null
   #startedAt: string | null = null
   #keys = new Rate()
   #bytes = new Rate()
+
+  get lastError(): string | null {
+    return this.#failure ?? this.#trouble?.message ?? null
+  }
+
+  /** It is tried again; until `wentWell` of the same work, by identity, this is what is the matter. */
+  wentWrong(work: object, message: string): void {
+    this.#trouble = { work, message }
+  }
+
+  wentWell(work: object): void {
+    if (this.#trouble?.work === work) this.#trouble = null
+  }
+
+  /** The copy has ended for this; nothing that was still under way takes it back. */
+  failed(message: string): void {
+    this.#failure = message
+  }
 
   /** A copy begins, or goes on after so many keys. */
   begin(keysScanned: number): void {
@@ -58,7 +78,8 @@ export class Progress {
     this.keysRetried = 0
     this.keysFailed = 0
     this.bytesCopied = 0
-    this.lastError = null
+    this.#trouble = null
+    this.#failure = null
     this.#startedAt = new Date().toISOString()
     this.#keys = new Rate()
     this.#bytes = new Rate()

@@ -96,7 +96,7 @@ export async function standAlone(
   const ruled = plain ? null : new RuledCopy(rules, copyId, limitDefaults.longValueBytes, carry)
   const copier = new Copier(core, lanes, true, ruled, false, carry)
   const job = new MoverJob(core, lanes, copier, store, unattended)
-  const healer = new Healer(core, lanes, copier, store, job.standstill, payloadBytesMax)
+  const healer = new Healer(core, lanes, copier, store, job, payloadBytesMax)
   const fault = new AbortController()
   // The truth is always the source's, and it is only read; but what it lost in a restart was deleted by nobody.
   lanes.startSeen = () => {

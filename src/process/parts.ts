@@ -131,7 +131,7 @@ export function buildParts(config: Config, infoRows: (parts: Parts) => readonly 
     keyWatch: keyWatchOf(core, lanes),
     scripts,
     job,
-    healer: new Healer(core, lanes, copier, store, job.standstill, config.errorQueue.payloadBytesMax),
+    healer: new Healer(core, lanes, copier, store, job, config.errorQueue.payloadBytesMax),
     expiries: new ExpiryWatch(core, behind.endpoints),
     beside: new BesideKeysWatch(behind.endpoints),
     migration: new Migration(core, lanes, job, new Flip(core, lanes, copier, job.functions), store, record, gatesOf(config)),

@@ -207,6 +207,30 @@ describe('what stops one key', () => {
   })
 })
 
+it('what went wrong is told for as long as it matters', async () => {
+  await servers()
+  await fill(source, 3_000, 10)
+  const { job, through } = await copyAlone()
+  job.setLimits({ keysPerSecondMax: 1_000, batchKeys: 50 })
+  await until(() => job.snapshot().account.copied > 0, { what: 'the first keys to be copied' })
+  const killer = target.client()
+  const killing = setInterval(
+    () => void killer.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes').catch(() => undefined),
+    20,
+  )
+  try {
+    const said = await until(() => job.snapshot().lastError, { what: 'the loss to be told', intervalMs: 1 })
+    expect(said).toMatch(/target (was lost|is not reachable)/)
+  } finally {
+    clearInterval(killing)
+  }
+  await until(() => job.snapshot().lastError === null, { what: 'it to be taken back' })
+  job.setLimits({ keysPerSecondMax: 0, batchKeys: 512 })
+  await through()
+  expect(job.snapshot().lastError).toBeNull()
+  expect(addedUp(job.snapshot())).toMatchObject({ copied: 3_000 })
+})
+
 describe('ferry copy', () => {
   it('tells what became of every key, writes down what failed, and tries that again on the same state', async () => {
     ;[source, target] = await Promise.all([startRedis(), startRedis({ args: ['--proto-max-bulk-len', '1mb'] })])

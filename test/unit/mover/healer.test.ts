@@ -29,6 +29,7 @@ let healer: Healer
 let batches: string[][]
 let under: number
 let fateOf: (key: string) => Fate
+let healed: () => void
 
 const wrongType = 'WRONGTYPE Operation against a key holding the wrong kind of value'
 const denied = 'NOPERM No permissions to access a key'
@@ -69,8 +70,9 @@ beforeEach(() => {
   standstill = new Standstill(core.events)
   batches = []
   under = 0
+  healed = () => undefined
   const lanes = { lane: () => ({ up: true, side: 'source' }), orphaned: () => false } as unknown as Lanes
-  healer = new Healer(core, lanes, { copy } as unknown as Copier, store, standstill)
+  healer = new Healer(core, lanes, { copy } as unknown as Copier, store, { standstill, healed: () => healed() })
 })
 
 afterEach(() => {
@@ -121,9 +123,16 @@ it('while a server takes nothing one key is tried from time to time, and none is
   await until(() => batches.length >= first + 3, { what: 'trials' })
   expect(batches.slice(first).every((batch) => batch.length === 1 && batch[0] === batches[first]?.[0])).toBe(true)
   expect(core.journal.size).toBe(300)
+  let told = false
+  healed = () => {
+    told = true
+    // Not before anything was taken.
+    expect(full).toBe(false)
+  }
   full = false
   await settled()
   expect(standstill.reason).toBeNull()
+  expect(told).toBe(true)
   expect(store.countFailed()).toBe(0)
   expect(core.journal.ledger.counts()).toMatchObject({ copied: 300, waiting: 0 })
   expect(core.events.since(0).map(({ message }) => message)).toEqual([

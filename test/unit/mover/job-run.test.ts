@@ -52,8 +52,29 @@ it('a run that is over cannot be paused or resumed', () => {
 })
 
 it('asks again while a server is away, and says what is the matter', async () => {
-  expect(await run.patiently(answersAt(300, lost))).toBe('answer')
-  expect(progress.lastError).toBe(lost)
+  const said: (string | null)[] = []
+  const answered = run.patiently(async () => {
+    said.push(progress.lastError)
+    return answersAt(300, lost)()
+  })
+  expect(await answered).toBe('answer')
+  expect(said.slice(0, 2)).toEqual([null, lost])
+  expect(said).toHaveLength(300)
+  expect(progress.lastError).toBeNull()
+})
+
+it('an answer to one question says nothing of another, nor of what ended a copy', async () => {
+  const batches = {}
+  progress.wentWrong(batches, 'target was lost: connection closed')
+  expect(await run.patiently(answersAt(1, lost))).toBe('answer')
+  expect(progress.lastError).toBe('target was lost: connection closed')
+  progress.wentWell(batches)
+  expect(progress.lastError).toBeNull()
+  progress.failed('no place for database 5')
+  expect(await run.patiently(answersAt(2, lost))).toBe('answer')
+  expect(progress.lastError).toBe('no place for database 5')
+  progress.begin(0)
+  expect(progress.lastError).toBeNull()
 })
 
 it('an answer in between gives the server all its time again', async () => {
