@@ -220,11 +220,26 @@ export class Journal {
     return entry
   }
 
-  /** A scan begins to count: with nothing, or, where it goes on with an earlier one, with what that one left here. */
-  countFrom(earlier: Partial<Record<ScanEnd, number>> | null): void {
-    this.ledger.begin(earlier ?? {})
+  /** A scan begins to count: with nothing, or, where it goes on with an earlier one, with what that one left here and in the error queue. */
+  countFrom(earlier: Readonly<Record<ScanEnd, number>> | null): void {
     for (const entry of this.#entries.values()) entry.scans = earlier === null ? 0 : 1
-    if (earlier !== null) this.ledger.found(this.#entries.size)
+    if (earlier === null) {
+      this.#store.discountFailed()
+      this.ledger.begin(null)
+      return
+    }
+    let exported = 0
+    let triedAgain = 0
+    // The queue itself, which may know more than the checkpoint. What is tried again from there counts there until it has left it.
+    for (const { db, key, scans } of this.#store.countedFailed()) {
+      exported += scans
+      const entry = this.#entries.get(nameOf(db, key))
+      if (entry === undefined) continue
+      entry.scans = 0
+      triedAgain++
+    }
+    this.ledger.begin({ ...earlier, exported })
+    this.ledger.found(this.#entries.size - triedAgain)
   }
 
   /** The mover came by this key, which was marked, and leaves it to the healing. */
@@ -265,15 +280,21 @@ export class Journal {
     return this.#entries.get(nameOf(entry.db, entry.key)) === entry
   }
 
-  /** Takes the key out: healed, handed to the error queue, or, without an end, forgotten. */
-  drop(entry: DirtyEntry, end: ScanEnd | null = null): void {
+  /** Takes the key out: healed, handed to the error queue, or, without an end, forgotten. The answer is how many scans that ended for. */
+  drop(entry: DirtyEntry, end: ScanEnd | null = null): number {
     const name = nameOf(entry.db, entry.key)
-    if (this.#entries.get(name) !== entry) return
+    if (this.#entries.get(name) !== entry) return 0
     this.#entries.delete(name)
     if (end !== null) this.ledger.ended(end, entry.scans)
     this.#unsaved.set(name, { db: entry.db, key: entry.key, gone: true })
     this.from[entry.from]--
     this.#board.clearDirty(entry.stripe)
+    return end === null ? 0 : entry.scans
+  }
+
+  /** They are the same on both sides: those that were in the error queue leave it, and what was counted as exported ends like this instead. */
+  settle(keys: readonly DbKey[], end: ScanEnd): void {
+    this.ledger.leftQueue(end, this.#store.settleFailed(keys))
   }
 
   /** Nothing is known to differ any more: after a rollback to `observe`, or when the follower is given up. */

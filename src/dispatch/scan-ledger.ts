@@ -19,6 +19,8 @@ export type ScanEnd = 'copied' | 'skipped' | 'vanished' | 'exported'
 
 const ends = ['copied', 'skipped', 'vanished', 'exported'] as const
 
+const none = (): Record<ScanEnd, number> => ({ copied: 0, skipped: 0, vanished: 0, exported: 0 })
+
 /** As a checkpoint has it; one of an earlier version has nothing. */
 export function endedBefore(checkpoint: Readonly<Record<string, unknown>>): Record<ScanEnd, number> {
   const ended = (end: ScanEnd): number => Number(checkpoint[end] ?? 0)
@@ -27,11 +29,16 @@ export function endedBefore(checkpoint: Readonly<Record<string, unknown>>): Reco
 
 export class ScanLedger {
   #scanned = 0
-  #ended: Record<ScanEnd, number> = { copied: 0, skipped: 0, vanished: 0, exported: 0 }
+  #ended = none()
+  /** What ended before a scan began to count: it belongs to one that goes on with an earlier one, and to no other. */
+  #early: Record<ScanEnd, number> | null = none()
 
   /** Anew, or on top of what an earlier run had ended; what that one had under way will be found again. */
-  begin(earlier: Partial<Record<ScanEnd, number>> = {}): void {
-    for (const end of ends) this.#ended[end] = earlier[end] ?? 0
+  begin(earlier: Readonly<Record<ScanEnd, number>> | null): void {
+    const early = this.#early
+    this.#early = null
+    this.#ended = none()
+    if (earlier !== null) for (const end of ends) this.#ended[end] = earlier[end] + (early?.[end] ?? 0)
     this.#scanned = this.#sum()
   }
 
@@ -40,11 +47,22 @@ export class ScanLedger {
   }
 
   ended(end: ScanEnd, keys: number): void {
-    this.#ended[end] += keys
+    this.#counts[end] += keys
+  }
+
+  /** They had ended in the error queue, from where they were tried again. */
+  leftQueue(end: ScanEnd, keys: number): void {
+    // What was exported before this process began is counted by whoever begins to count.
+    if (this.#early === null) this.#ended.exported -= keys
+    this.#counts[end] += keys
   }
 
   counts(): LedgerCounts {
     return { scanned: this.#scanned, ...this.#ended, waiting: this.#scanned - this.#sum() }
+  }
+
+  get #counts(): Record<ScanEnd, number> {
+    return this.#early ?? this.#ended
   }
 
   #sum(): number {

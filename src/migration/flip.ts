@@ -141,10 +141,15 @@ export class Flip {
     if (outcome.lost !== null) await this.#until(() => false, lostPauseMs)
     // A long value would keep everybody waiting for seconds: the healing copies it, and the next flip finds it done.
     const again = new Set([...outcome.busy, ...outcome.unknown, ...outcome.long, ...outcome.failed.map(({ key }) => key)])
+    const absent = new Set(outcome.absent)
+    const healed = { copied: [] as DirtyEntry[], vanished: [] as DirtyEntry[] }
     entries.forEach((entry: DirtyEntry, i) => {
+      const end = absent.has(entry.key) ? 'vanished' : 'copied'
       if (again.has(entry.key)) journal.giveBack(entry)
-      else journal.healed(entry, outcome.generations.get(entry.key) ?? (before[i] as number))
+      else if (journal.healed(entry, outcome.generations.get(entry.key) ?? (before[i] as number), end)) healed[end].push(entry)
     })
+    journal.settle(healed.copied, 'copied')
+    journal.settle(healed.vanished, 'vanished')
   }
 
   async #until(condition: () => boolean, limitMs: number): Promise<void> {

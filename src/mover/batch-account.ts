@@ -2,6 +2,7 @@
  * What became of the keys of a batch, entered wherever it counts: in the numbers of the copy, in the journal for what has to be healed, in the
  * ledger for the key's end, and in the error queue for what is settled.
  */
+import type { DbKey } from '../dispatch/command-keys.ts'
 import type { Core } from '../dispatch/core.ts'
 import { failureClassOf, stopsAll } from '../routing/copy-failure.ts'
 import type { Side } from '../routing/modes.ts'
@@ -78,10 +79,23 @@ export class BatchAccount {
   }
 
   /** What failed once and is copied now leaves the queue; what is in the journal, or should be, is not settled yet. */
-  #settle(db: number, keys: readonly Buffer[], { busy, unknown, failed, long }: CopyOutcome): void {
+  #settle(db: number, keys: readonly Buffer[], { busy, unknown, failed, long, absent, skipped }: CopyOutcome): void {
     const { journal } = this.#core
     const open = new Set([...busy, ...unknown, ...long, ...failed.map(({ key }) => key)])
     const settled = keys.filter((key) => !open.has(key) && journal.truthOf(db, key) === null)
-    this.#store.settleFailed(settled.map((key) => ({ db, key })))
+    const [gone, passed] = [new Set(absent), new Set(skipped)]
+    const ending = (is: (key: Buffer) => boolean): DbKey[] => settled.filter(is).map((key) => ({ db, key }))
+    journal.settle(
+      ending((key) => gone.has(key)),
+      'vanished',
+    )
+    journal.settle(
+      ending((key) => passed.has(key)),
+      'skipped',
+    )
+    journal.settle(
+      ending((key) => !gone.has(key) && !passed.has(key)),
+      'copied',
+    )
   }
 }

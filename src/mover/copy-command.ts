@@ -82,6 +82,8 @@ async function copyFrom(options: Options, view: CopyView, signal: AbortSignal): 
     const startedMs = performance.now()
     const scans = await asked(mayScan(plan))
     tryAgain(alone)
+    // What failed in the run that scanned them is all that this one counts.
+    if (!scans) alone.core.journal.countFrom({ copied: 0, skipped: 0, vanished: 0, exported: 0 })
     if (!scans) view.note('these rules were carried out on this state file: only what failed is tried again')
     try {
       if (live !== null) await follow(live, alone, options, signal)

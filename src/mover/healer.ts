@@ -3,7 +3,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Core } from '../dispatch/core.ts'
 import type { DirtyEntry } from '../dispatch/journal.ts'
 import type { Lanes } from '../dispatch/lanes.ts'
-import type { ScanEnd } from '../dispatch/scan-ledger.ts'
 import { failureClassOf, failurePolicies, stopsAll } from '../routing/copy-failure.ts'
 import { type Side, sides } from '../routing/modes.ts'
 import type { Store } from '../state/store.ts'
@@ -26,6 +25,9 @@ const suspectedLosses = 4
 const patienceMax = 64
 const batchesMax = 4
 const tellEveryMs = 1_000
+/** What a key that was healed may have come to. */
+const healEnds = ['copied', 'vanished', 'skipped'] as const
+type HealEnd = (typeof healEnds)[number]
 
 /** `usual` beside others, `solitary` with no other heal under way, `trial` to find out whether a standstill is over. */
 type Manner = 'usual' | 'solitary' | 'trial'
@@ -164,10 +166,10 @@ export class Healer {
     const elsewhere = new Set(outcome.long)
     const absent = new Set(outcome.absent)
     const skipped = new Set(outcome.skipped)
-    const endOf = (key: Buffer): ScanEnd => (absent.has(key) ? 'vanished' : skipped.has(key) ? 'skipped' : 'copied')
+    const endOf = (key: Buffer): HealEnd => (absent.has(key) ? 'vanished' : skipped.has(key) ? 'skipped' : 'copied')
     const refusals = new Map(outcome.failed.map((refusal) => [refusal.key, refusal]))
     const wasCut = outcome.lost !== null && failureClassOf(outcome.lost) === 'lost'
-    const healed: DirtyEntry[] = []
+    const healed: Record<HealEnd, DirtyEntry[]> = { copied: [], vanished: [], skipped: [] }
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i] as DirtyEntry
       if (elsewhere.has(entry.key)) continue
@@ -178,14 +180,16 @@ export class Healer {
       } else if (refusal !== undefined) await this.#refused(entry, refusal.error, refusal.side, manner)
       else {
         if (manner === 'trial') this.#standstill.end(turn.nowMs)
-        if (!journal.healed(entry, generations[i] as number, endOf(entry.key))) continue
+        const end = endOf(entry.key)
+        if (!journal.healed(entry, generations[i] as number, end)) continue
         counters.journal.heals++
-        healed.push(entry)
+        healed[end].push(entry)
       }
     }
-    if (healed.length === 0) return
+    if (Object.values(healed).every(({ length }) => length === 0)) return
     this.#job.healed()
-    if (!this.#isStopped) this.#store.settleFailed(healed)
+    if (this.#isStopped) return
+    for (const end of healEnds) journal.settle(healed[end], end)
   }
 
   async #refused(entry: DirtyEntry, error: string, side: Side, manner: Manner): Promise<void> {
@@ -222,7 +226,7 @@ export class Healer {
     // The next run finds it in the journal.
     if (this.#isStopped) return
     counters.journal.healFailures++
-    this.#store.addFailed({
+    const failed = {
       db,
       key,
       ...facts,
@@ -233,8 +237,8 @@ export class Healer {
       error,
       firstAt: troubledAt,
       lastAt: Date.now(),
-    })
-    journal.drop(entry, 'exported')
+    } as const
+    this.#store.addFailed(failed, journal.drop(entry, 'exported'))
     this.#tell(error)
   }
 

@@ -105,17 +105,19 @@ export class ErrorTable {
     this.#database = database
     // What a person skipped stays skipped for as long as it fails for the same cause.
     this.#add = database.prepare(
-      `INSERT INTO failed (db, key, type, size_bytes, ttl_ms, attempts, class, origin, said_by, error, payload, first_at, last_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO failed (db, key, type, size_bytes, ttl_ms, attempts, class, origin, said_by, error, payload, first_at, last_at,
+         scans)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (db, key) DO UPDATE SET
          type = coalesce(excluded.type, type), size_bytes = coalesce(excluded.size_bytes, size_bytes), ttl_ms = excluded.ttl_ms,
          attempts = attempts + excluded.attempts, error = excluded.error, last_at = excluded.last_at,
          state = CASE WHEN state = 'skipped' AND class = excluded.class THEN 'skipped' ELSE 'open' END,
-         class = excluded.class, origin = excluded.origin, said_by = excluded.said_by, payload = coalesce(excluded.payload, payload)`,
+         class = excluded.class, origin = excluded.origin, said_by = excluded.said_by, payload = coalesce(excluded.payload, payload),
+         scans = scans + excluded.scans`,
     )
     this.#one = database.prepare('SELECT * FROM failed WHERE id = ?')
     this.#remove = database.prepare('DELETE FROM failed WHERE id = ?')
-    this.#settle = database.prepare('DELETE FROM failed WHERE db = ? AND key = ?')
+    this.#settle = database.prepare('DELETE FROM failed WHERE db = ? AND key = ? RETURNING scans')
     this.#taken = database.prepare("UPDATE failed SET state = 'replaying', replay = ? WHERE id = ?")
     this.#edit = database.prepare(
       'UPDATE failed SET state = coalesce(?, state), note = coalesce(?, note), origin = coalesce(?, origin) WHERE id = ?',
@@ -123,9 +125,9 @@ export class ErrorTable {
     this.#rows = this.#number('SELECT count(*) AS total FROM failed')
   }
 
-  add(copy: FailedCopy): void {
+  add(copy: FailedCopy, scans: number): void {
     const { db, key, type, sizeBytes, ttlMs, attempts, failure, from, saidBy, error, payload, firstAt, lastAt } = copy
-    this.#add.run(db, key, type, sizeBytes, ttlMs, attempts, failure, from, saidBy, error, payload, firstAt, lastAt)
+    this.#add.run(db, key, type, sizeBytes, ttlMs, attempts, failure, from, saidBy, error, payload, firstAt, lastAt, scans)
     this.#rows++
   }
 
@@ -201,12 +203,34 @@ export class ErrorTable {
     this.#rows = this.#number('SELECT count(*) AS total FROM failed')
   }
 
-  /** Both sides have these now, whatever was told of them before. Costs nothing while the queue is empty. */
-  settle(keys: readonly { readonly db: number; readonly key: Buffer }[]): void {
-    if (this.#rows === 0 || keys.length === 0) return
+  /**
+   * Both sides have these now, whatever was told of them before: how many scans those count for that were in the queue. Costs nothing while it
+   * is empty.
+   */
+  settle(keys: readonly { readonly db: number; readonly key: Buffer }[]): number {
+    if (this.#rows === 0 || keys.length === 0) return 0
+    let scans = 0
     inTransaction(this.#database, () => {
-      for (const { db, key } of keys) this.#rows -= Number(this.#settle.run(db, key).changes)
+      for (const { db, key } of keys) {
+        const row = this.#settle.get(db, key) as { scans: number } | undefined
+        if (row === undefined) continue
+        this.#rows--
+        scans += row.scans
+      }
     })
+    return scans
+  }
+
+  /** Those that a scan counts, each as often as it came by it. */
+  *counted(): Generator<{ readonly db: number; readonly key: Buffer; readonly scans: number }> {
+    if (this.#rows === 0) return
+    const all = this.#database.prepare('SELECT db, key, scans FROM failed WHERE scans > 0')
+    for (const row of all.iterate()) yield { db: Number(row.db), key: toBuffer(row.key as Uint8Array), scans: Number(row.scans) }
+  }
+
+  /** No scan counts any of them. */
+  discount(): void {
+    if (this.#rows > 0) this.#database.exec('UPDATE failed SET scans = 0 WHERE scans > 0')
   }
 
   get isEmpty(): boolean {

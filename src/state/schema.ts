@@ -28,6 +28,7 @@ const migrations: readonly string[] = [
    ALTER TABLE failed ADD COLUMN payload BLOB;
    ALTER TABLE failed ADD COLUMN replay INTEGER NOT NULL DEFAULT 0;
    CREATE INDEX failed_replay ON failed (replay, state);`,
+  'ALTER TABLE failed ADD COLUMN scans INTEGER NOT NULL DEFAULT 0;',
 ]
 
 /**

@@ -111,9 +111,22 @@ export class Store {
     this.#journal.clear()
   }
 
-  /** A key that is in the queue already keeps its id and first time; its attempts add up, the rest becomes what is given. */
-  addFailed(copy: FailedCopy): void {
-    this.#errors.add(copy)
+  /**
+   * A key that is in the queue already keeps its id and first time; its attempts and scans add up, the rest becomes what is given. `scans`: how
+   * often the copy that is under way has scanned the key, and counts it as exported.
+   */
+  addFailed(copy: FailedCopy, scans = 0): void {
+    this.#errors.add(copy, scans)
+  }
+
+  /** Of the queue, what the copy that is under way counts as exported; also for one that goes on after a restart. The queue must not change meanwhile. */
+  countedFailed(): ReturnType<ErrorTable['counted']> {
+    return this.#errors.counted()
+  }
+
+  /** A copy begins to count from nothing: what is in the queue by now was exported by others. */
+  discountFailed(): void {
+    this.#errors.discount()
   }
 
   /** In the order of ids; begin with cursor 0. */
@@ -161,9 +174,12 @@ export class Store {
     return this.#errors.edit(ids, edit)
   }
 
-  /** These are the same on both sides now: they leave the queue. Keys that are not in it are passed over. */
-  settleFailed(keys: readonly { readonly db: number; readonly key: Buffer }[]): void {
-    this.#errors.settle(keys)
+  /**
+   * These are the same on both sides now: they leave the queue. Keys that are not in it are passed over. The answer is how many scans they
+   * were counted as exported for.
+   */
+  settleFailed(keys: readonly { readonly db: number; readonly key: Buffer }[]): number {
+    return this.#errors.settle(keys)
   }
 
   removeFailed(ids: Iterable<number>): void {

@@ -129,12 +129,22 @@ describe('what cannot be merged', () => {
     await source.client().set('m', 's')
     await target.client().rpush('m', 't')
     const errors = join(source.dir, 'failed.ndjson')
-    const { status, report } = await copy('--on-conflict', 'merge', '--errors', errors)
+    const flags = ['--on-conflict', 'merge', '--errors', errors, '--state', stateFile()]
+    const { status, report } = await copy(...flags)
     expect(status).toBe(8)
     expect(report).toMatchObject({ failedByClass: { conflict: 2 }, account: { scanned: 2, exported: 2, waiting: 0 } })
     expect(await target.client().lrange('m', 0, -1)).toEqual(['t'])
     expect(readFileSync(errors, 'utf8')).toContain('cannot be merged: both sides have a value of type stream')
     expect(readFileSync(errors, 'utf8')).toContain('cannot be merged: it is a string on the source and a list on the target')
+    // Of the next run these two are all that there is.
+    await target.client().del('m')
+    expect(await copy(...flags)).toMatchObject({
+      status: 8,
+      report: { keysScanned: 0, keysCopied: 1, account: { scanned: 2, copied: 1, exported: 1, waiting: 0 } },
+    })
+    await target.client().del('x')
+    expect(await copy(...flags)).toMatchObject({ status: 0, report: { account: { scanned: 1, copied: 1, exported: 0 } } })
+    expect(await target.client().get('m')).toBe('s')
   })
 
   it('two names that would be one are not copied, whichever comes first', async () => {
