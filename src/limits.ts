@@ -50,6 +50,9 @@ export const moverDefaults = {
   ...throttleDefaults,
 } as const
 
+/** Long enough for a server to be started anew, to load its data, or to be given memory; `ferry copy` ends then, and can be gone on with. */
+export const standstillSecondsMax = 300
+
 /** PTTL is read at two moments on two clocks; a second is well above both, and well below what an application notices. */
 export const ttlToleranceMs = 1_000
 

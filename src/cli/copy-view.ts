@@ -63,8 +63,8 @@ class JsonView implements CopyView {
     this.#io = io
   }
 
-  progress({ phase, mover, waiting, live }: CopyProgress): void {
-    this.#io.stdout.write(`${JSON.stringify({ kind: 'progress', phase, waiting, live, ...mover })}\n`)
+  progress({ phase, mover, waiting, standstill, live }: CopyProgress): void {
+    this.#io.stdout.write(`${JSON.stringify({ kind: 'progress', phase, waiting, standstill, live, ...mover })}\n`)
   }
 
   note(text: string): void {
@@ -74,7 +74,9 @@ class JsonView implements CopyView {
   end(): void {}
 }
 
-export function copyLine({ phase, mover, waiting, live }: CopyProgress): string {
+export function copyLine(now: CopyProgress): string {
+  const { phase, mover, waiting, standstill, live } = now
+  if (standstill !== null) return stillLine(now, standstill)
   const parts = phase === 'follow' ? ['following', `${count(live?.changes ?? 0)} changes so far`] : passParts(phase, mover)
   parts.push(`${count(waiting)} waiting`)
   if (mover.account.exported > 0) parts.push(`${count(mover.account.exported)} failed`)
@@ -83,12 +85,21 @@ export function copyLine({ phase, mover, waiting, live }: CopyProgress): string 
   return parts.join(', ')
 }
 
+/** Nothing has a rate then; the reason is what matters. */
+function stillLine({ phase, mover }: CopyProgress, { reason, seconds }: NonNullable<CopyProgress['standstill']>): string {
+  const where = phase === 'follow' ? 'following' : `${phase} ${percentOf(mover)} %`
+  return `${where}, at a standstill for ${duration(seconds)}: ${reason}`
+}
+
+const shareOf = ({ keysScanned, keysTotal }: CopyProgress['mover']): number =>
+  keysTotal === 0 ? 0 : Math.min(1, keysScanned / keysTotal)
+const percentOf = (mover: CopyProgress['mover']): number => Math.floor(shareOf(mover) * 100)
+
 /** The rate and the time first: what does not fit on the line is cut off at its end. */
 function passParts(phase: string, mover: CopyProgress['mover']): string[] {
   const { keysScanned, keysTotal, keysPerSecond, bytesPerSecond, etaSeconds } = mover
-  const share = keysTotal === 0 ? 0 : Math.min(1, keysScanned / keysTotal)
   return [
-    `${phase} ${bar(share, barWidth)} ${Math.floor(share * 100)} %`,
+    `${phase} ${bar(shareOf(mover), barWidth)} ${percentOf(mover)} %`,
     ...(etaSeconds === null ? [] : [`${duration(etaSeconds)} left`]),
     `${count(keysPerSecond)} keys/s`,
     `${count(keysScanned)} of ${count(keysTotal)} keys`,

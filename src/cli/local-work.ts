@@ -27,6 +27,8 @@ export interface CopyOptions {
   readonly errors: string | null
   /** They come with what DUMP gives where that is no longer; 0 = none do. */
   readonly payloadBytesMax: number
+  /** How long a server is waited for that takes nothing, or is away; 0 = for ever. */
+  readonly standstillSeconds: number
   /** Follow what changes at the source until it is stopped; null = what is there now, once. */
   readonly live: LiveOptions | null
   /** A dump that takes the place of the source, and the server program that reads it (null = one on PATH). */

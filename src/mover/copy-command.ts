@@ -37,6 +37,8 @@ interface Options {
   readonly errors: string | null
   /** They come with what DUMP gives where that is no longer; 0 = none do. */
   readonly payloadBytesMax: number
+  /** How long a server is waited for that takes nothing; 0 = for ever. */
+  readonly standstillSeconds: number
   /** Null: what is there now, once. */
   readonly live: LiveOptions | null
   /** A dump that takes the place of the source; the server program that reads it. */
@@ -68,7 +70,9 @@ async function copyFrom(options: Options, view: CopyView, signal: AbortSignal): 
   const endpoints = options.endpoints ?? { source: parseEndpoint(options.source), target: parseEndpoint(options.target) }
   mayFollow(options)
   const { state, rules, carryAccess, payloadBytesMax } = options
-  const alone = await standAlone(endpoints, state, rules, layoutOf(options.databases), carryAccess, payloadBytesMax)
+  const databases = layoutOf(options.databases)
+  const standstillMs = options.standstillSeconds * 1000
+  const alone = await standAlone(endpoints, state, rules, databases, carryAccess, payloadBytesMax, standstillMs)
   const plan = { ...alone, rules: options.rules, sweep: options.sweep, keeps: options.state !== null }
   const live = options.live === null ? null : new LiveCopy(alone)
   const untold = alone.core.events.follow(0, (event) => tell(view, event))
@@ -85,9 +89,17 @@ async function copyFrom(options: Options, view: CopyView, signal: AbortSignal): 
     // What failed in the run that scanned them is all that this one counts.
     if (!scans) alone.core.journal.countFrom({ copied: 0, skipped: 0, vanished: 0, exported: 0 })
     if (!scans) view.note('these rules were carried out on this state file: only what failed is tried again')
+    const seconds = (): number => (performance.now() - startedMs) / 1000
     try {
+      alone.fault.throwIfAborted()
       if (live !== null) await follow(live, alone, options, signal)
       else await copyOnce(alone, options, signal, scans)
+    } catch (error) {
+      if (error !== alone.fault.reason) throw error
+      view.end()
+      // How far it has come is worth knowing where nobody has ended it.
+      report(options, alone, live, seconds())
+      throw withHint(error as FerryError, options)
     } finally {
       // Also of a copy that was stopped.
       if (options.errors !== null) await exportFailed(options.errors, alone)
@@ -96,7 +108,7 @@ async function copyFrom(options: Options, view: CopyView, signal: AbortSignal): 
     // The rate of a run that took no time is of no use to anybody.
     await delay(1)
     view.end()
-    return report(options, alone, live, (performance.now() - startedMs) / 1000)
+    return report(options, alone, live, seconds())
   } finally {
     untold()
     clearInterval(drawing)
@@ -162,19 +174,27 @@ async function follow(live: LiveCopy, alone: StandAlone, options: Options, signa
   alone.fault.throwIfAborted()
 }
 
-function progressOf({ job, core }: StandAlone, live: LiveCopy | null): CopyProgress {
+function progressOf({ job, core, standstill }: StandAlone, live: LiveCopy | null): CopyProgress {
   const mover = job.snapshot()
   const counts = live?.counts() ?? null
   return {
     phase: counts?.following ? 'follow' : (mover.pass ?? 'copy'),
     mover,
     waiting: counts?.waiting ?? core.journal.size,
+    standstill: standstill(),
     live: counts === null ? null : { changes: counts.changes, passes: counts.passes },
   }
 }
 
 const resumeHint = (state: string | null): string =>
   state === null ? 'stopped; give --state to be able to go on later' : `stopped; the same command with --state ${state} goes on`
+
+/** Of a copy that ended by itself: how it can be gone on with. */
+function withHint(error: FerryError, { state, live }: Options): FerryError {
+  if (error.code !== 'interrupted') return error
+  const hint = live === null ? resumeHint(state) : 'stopped; the same command looks at everything again'
+  return new FerryError(error.code, error.message, { details: [...error.details, hint], cause: error })
+}
 
 /** What an earlier run on the same state file could not copy. */
 function tryAgain({ store, core }: StandAlone): void {
@@ -202,7 +222,7 @@ async function exportFailed(path: string, { store }: StandAlone): Promise<void> 
 /** Some keys are missing where a key is in the queue, or where one that was scanned came to no end: that must never be. */
 function report(
   { json, state }: Options,
-  { job, store, core, skippedByRule }: StandAlone,
+  { job, store, core, fault, skippedByRule }: StandAlone,
   live: LiveCopy | null,
   seconds: number,
 ): number {
@@ -227,14 +247,17 @@ function report(
   process.stdout.write(
     json
       ? `${JSON.stringify(result)}\n`
-      : `copied ${keysCopied} of ${account.scanned} keys, ${bytesCopied} bytes in ${seconds.toFixed(1)} s (${result.keysPerSecond} keys/s), ${failed} failed\n${accountText(account)}\n${skippedText(skippedByRule)}${liveText(result.live)}${adviceText(store, state)}`,
+      : `copied ${keysCopied} of ${account.scanned} keys, ${bytesCopied} bytes in ${seconds.toFixed(1)} s (${result.keysPerSecond} keys/s), ${failed} failed\n${accountText(account, !fault.aborted)}\n${skippedText(skippedByRule)}${liveText(result.live)}${adviceText(store, state)}`,
   )
   return failed === 0 && account.waiting === 0 ? copyStatus.ok : copyStatus.exported
 }
 
-const accountText = ({ scanned, copied, skipped, vanished, exported, waiting }: LedgerCounts): string =>
-  `${copied} copied + ${skipped} skipped by rule + ${vanished} gone meanwhile + ${exported} failed = ${scanned} scanned` +
-  (waiting === 0 ? '' : `, ${waiting} UNACCOUNTED FOR`)
+/** `isThrough`: it has come to its end by itself. */
+function accountText({ scanned, copied, skipped, vanished, exported, waiting }: LedgerCounts, isThrough: boolean): string {
+  const ended = `${copied} copied + ${skipped} skipped by rule + ${vanished} gone meanwhile + ${exported} failed`
+  if (!isThrough) return `${ended} + ${waiting} not done yet = ${scanned} scanned`
+  return `${ended} = ${scanned} scanned${waiting === 0 ? '' : `, ${waiting} UNACCOUNTED FOR`}`
+}
 
 const skippedText = (skipped: StandAlone['skippedByRule']): string =>
   Object.entries(skipped ?? {})

@@ -1,11 +1,14 @@
 /** What `ferry copy` tells while it runs; how it looks is the command line's business. */
 import type { ProgressSnapshot } from './progress.ts'
+import type { StandstillView } from './standstill-limit.ts'
 
 export interface CopyProgress {
   readonly phase: 'copy' | 'sweep' | 'follow'
   readonly mover: ProgressSnapshot
   /** Keys that are to be copied again: in use, refused for the moment, or changed. */
   readonly waiting: number
+  /** The server that nothing gets past, and for how long; null = none. */
+  readonly standstill: StandstillView | null
   /** Null without `--live`. */
   readonly live: {
     /** Keys that the source told of, each time it did. */

@@ -188,6 +188,7 @@ export class Healer {
     }
     if (Object.values(healed).every(({ length }) => length === 0)) return
     this.#job.healed()
+    if (healed.copied.length > 0) this.#standstill.took()
     if (this.#isStopped) return
     for (const end of healEnds) journal.settle(healed[end], end)
   }

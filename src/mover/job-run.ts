@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { failureClassOf, stopsAll } from '../routing/copy-failure.ts'
 import type { MoverState, Progress } from './progress.ts'
 import type { SlotRange } from './slot-range.ts'
+import type { Standstill } from './standstill.ts'
 
 const reconnectWaitMs = 100
 /** Consecutive failures to reach a server before the run ends for it. */
@@ -14,14 +15,16 @@ const failuresMax = 300
 export class JobRun {
   readonly range: SlotRange
   readonly #progress: Progress
+  readonly #standstill: Standstill
   #state: MoverState
   #resumed: (() => void)[] = []
   #failures = 0
 
   /** `idle` is a run that was stopped, or never begun. */
-  constructor(range: SlotRange, progress: Progress, state: 'running' | 'idle') {
+  constructor(range: SlotRange, progress: Progress, standstill: Standstill, state: 'running' | 'idle') {
     this.range = range
     this.#progress = progress
+    this.#standstill = standstill
     this.#state = state
   }
 
@@ -60,7 +63,7 @@ export class JobRun {
     while (this.#state === 'paused') await new Promise<void>((resolve) => this.#resumed.push(resolve))
   }
 
-  /** Asks again while a server is away; null once the run was stopped. Throws where it stays away. */
+  /** Asks again while a server is away, and for as long as it answers nobody; null once the run was stopped. Throws where it stays away. */
   async patiently<T>(go: () => Promise<T>): Promise<T | null> {
     for (;;) {
       if (!this.isWanted) return null
@@ -68,10 +71,12 @@ export class JobRun {
         const result = await go()
         this.#failures = 0
         this.#progress.wentWell(go)
+        this.#standstill.answered()
         return result
       } catch (error) {
         const { message } = error as Error
         this.#progress.wentWrong(go, message)
+        this.#standstill.unanswered(message, performance.now())
         // Where nothing is answered for the moment, it will be; one that is gone may not come back.
         if (!stopsAll(failureClassOf(message)) && ++this.#failures > failuresMax) throw error
         await delay(reconnectWaitMs)

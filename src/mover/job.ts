@@ -53,7 +53,7 @@ export class MoverJob {
   readonly #batching: Batching
   readonly #longs: LongPace
   readonly #progress = new Progress()
-  #run = new JobRun({ from: 0, below: 0 }, this.#progress, 'idle')
+  #run: JobRun
   #pass: Pass | null = null
 
   constructor(core: Core, lanes: Lanes, copier: Copier, store: Store, limits: MoverLimits) {
@@ -63,6 +63,7 @@ export class MoverJob {
     this.#rules = copier.rules
     this.functions = new FunctionCopy(core, lanes)
     this.standstill = new Standstill(core.events)
+    this.#run = new JobRun({ from: 0, below: 0 }, this.#progress, this.standstill, 'idle')
     this.limits = { ...limits }
     this.brake = new Brake(core, lanes, this)
     this.#servers = new PassServers(core, lanes)
@@ -97,7 +98,7 @@ export class MoverJob {
   /** Begins a copy of the range, or goes on with the one whose checkpoint fits. Resolves true when it is through, false when stopped or failed. */
   async start(range: SlotRange, sweep: boolean): Promise<boolean> {
     this.#run.stop()
-    const run = new JobRun(range, this.#progress, 'running')
+    const run = new JobRun(range, this.#progress, this.standstill, 'running')
     this.#run = run
     const stored = this.#store.loadCheckpoint(checkpointName)
     const fitting = stored !== null && stored.from === range.from && stored.below === range.below ? stored : null

@@ -27,6 +27,7 @@ import { type Misfit, misfitsOf } from './database-fit.ts'
 import { Healer } from './healer.ts'
 import { MoverJob } from './job.ts'
 import { RuledCopy } from './ruled-copy.ts'
+import { StandstillLimit, type StandstillView } from './standstill-limit.ts'
 
 export interface StandAlone {
   readonly core: Core
@@ -34,14 +35,20 @@ export interface StandAlone {
   readonly store: Store
   /** Ferry's own connection to each side. */
   readonly lanes: Readonly<Record<Side, Lane>>
-  /** Aborted where nothing may be copied any more; `reason` is a FerryError. */
+  /**
+   * Aborted where nothing may be copied any more, or nothing was for too long; `reason` is a FerryError, `blocked` or `interrupted`. The place is
+   * kept for a later run.
+   */
   readonly fault: AbortSignal
   /** The same for each run of a copy on one state file; without rules it means nothing. */
   readonly copyId: string
   /** How many keys were passed over, by the rule that said so; null without rules. */
   readonly skippedByRule: Readonly<Record<SkipReason, number>> | null
+  /** Which server is waited for just now; null: none. */
+  standstill(): StandstillView | null
   /** Databases of the source that have no place on the target, and are not left out by the rules. */
   misfits(): Promise<Misfit[]>
+  /** Rejects with the reason of `fault`. */
   copyKeys(keys: readonly { db: number; key: Buffer }[]): Promise<void>
   /** Every key that had to wait is copied, or in the error queue. */
   settled(signal: AbortSignal): Promise<void>
@@ -49,7 +56,7 @@ export interface StandAlone {
 }
 
 const connectMs = 10_000
-/** Nobody is there who could free memory or resume: what the target does not take is an error then. */
+/** Nobody is there to resume it: a target that runs out of memory is waited for when it refuses a key, see StandstillLimit. */
 const unattended = { ...moverDefaults, targetMemoryPercentMax: 0, criticalTimes: 0 }
 const pollMs = 5
 const sourceRestarted =
@@ -57,6 +64,7 @@ const sourceRestarted =
 
 /**
  * `state` null keeps nothing for a later resume; `rules` null copies everything as it is, whatever the target has.
+ * `standstillMs`: for so long a server is waited for that takes nothing; 0 = for ever.
  * @throws FerryError `endpoint-unreachable` where a side does not answer.
  */
 export async function standAlone(
@@ -66,6 +74,7 @@ export async function standAlone(
   databases: DatabaseLayout | null = null,
   carries: AccessKind = 'none',
   payloadBytesMax = 0,
+  standstillMs = 0,
 ): Promise<StandAlone> {
   const store = openStore(state ?? ':memory:')
   const turn = new Turn()
@@ -98,14 +107,19 @@ export async function standAlone(
   const job = new MoverJob(core, lanes, copier, store, unattended)
   const healer = new Healer(core, lanes, copier, store, job, payloadBytesMax)
   const fault = new AbortController()
+  const giveUp = (error: FerryError): void => {
+    healer.stop()
+    // One that is through has no place any more.
+    if (job.state !== 'done') job.stop(true)
+    fault.abort(error)
+  }
+  const limit = new StandstillLimit(lanes, job.standstill, standstillMs, giveUp)
   // The truth is always the source's, and it is only read; but what it lost in a restart was deleted by nobody.
   lanes.startSeen = () => {
-    if (core.recopy !== 'held') return
-    healer.stop()
-    job.stop(true)
-    fault.abort(new FerryError('blocked', sourceRestarted))
+    if (core.recopy === 'held') giveUp(new FerryError('blocked', sourceRestarted))
   }
   const stop = async (): Promise<void> => {
+    limit.stop()
     healer.stop()
     job.brake.stop()
     lanes.stop()
@@ -122,6 +136,7 @@ export async function standAlone(
     await stop()
     throw error
   }
+  limit.start()
   const settled = async (signal: AbortSignal): Promise<void> => {
     while (core.journal.size > 0 && !signal.aborted && !fault.signal.aborted) await delay(pollMs)
   }
@@ -132,6 +147,7 @@ export async function standAlone(
     lanes: { source: lanes.lane('source'), target: lanes.lane('target') },
     fault: fault.signal,
     copyId,
+    standstill: () => limit.view(performance.now()),
     misfits: () => misfitsOf(lanes, 'source', ruled),
     skippedByRule: ruled?.skipped ?? null,
     settled,
@@ -139,6 +155,7 @@ export async function standAlone(
     copyKeys: async (keys) => {
       for (const { db, key } of keys) core.journal.mark(db, key, 'source', 'repair')
       await settled(new AbortController().signal)
+      fault.signal.throwIfAborted()
     },
   }
 }

@@ -14,6 +14,15 @@ export interface Refusal {
   readonly key: Buffer
 }
 
+/** What does not go on, whatever is tried. */
+interface Lasting {
+  /** Null: whoever asked did not say. */
+  readonly side: Side | null
+  readonly error: string
+  /** Monotonic clock. */
+  readonly sinceMs: number
+}
+
 /** One that comes back within this time waits for longer than it did in the end, and is not told again. */
 const relapseMs = 2_000
 
@@ -25,6 +34,9 @@ export class Standstill {
   #trialMs = 0
   #sinceMs = 0
   #endedMs = Number.NEGATIVE_INFINITY
+  /** A key was copied since `sinceMs`. */
+  #hasTaken = true
+  #question: { readonly error: string; readonly sinceMs: number } | null = null
 
   constructor(events: EventLog) {
     this.#events = events
@@ -37,6 +49,29 @@ export class Standstill {
     return `waiting: ${side}: ${failurePolicies[failure].meaning} (${error})`
   }
 
+  /** Also where only a question is refused, that all else waits for. It begins anew once a key was copied, or the question is answered. */
+  get lasting(): Lasting | null {
+    if (this.#refusal !== null) return { side: this.#refusal.side, error: this.#refusal.error, sinceMs: this.#sinceMs }
+    if (this.#question === null) return null
+    const { error, sinceMs } = this.#question
+    const [, side] = /^(source|target): /.exec(error) ?? []
+    return { side: (side as Side | undefined) ?? null, error: error.replace(/^(source|target): /, ''), sinceMs }
+  }
+
+  /** A question of the scan came to nothing, and is asked again. */
+  unanswered(error: string, nowMs: number): void {
+    this.#question = { error, sinceMs: this.#question?.sinceMs ?? nowMs }
+  }
+
+  answered(): void {
+    this.#question = null
+  }
+
+  /** A key was copied. That others were given up or deleted does not mean that any is taken. */
+  took(): void {
+    this.#hasTaken = true
+  }
+
   /** The key to try with. */
   get refused(): { readonly db: number; readonly key: Buffer } | null {
     return this.#refusal
@@ -46,8 +81,9 @@ export class Standstill {
     if (this.#refusal !== null) return
     const { failure, side, error } = refusal
     this.#refusal = { ...refusal, key: Buffer.from(refusal.key) }
-    this.#sinceMs = nowMs
     this.#isTold = nowMs - this.#endedMs > relapseMs
+    if (this.#isTold || this.#hasTaken) this.#sinceMs = nowMs
+    this.#hasTaken = false
     if (!this.#isTold) this.#waitMs = Math.min(failurePolicies[failure].mostWaitMs, this.#waitMs * 2)
     else {
       this.#waitMs = failurePolicies[failure].firstWaitMs

@@ -1,7 +1,7 @@
 /** `ferry verify --source … --target …`: the comparison without a running Ferry. Repair copies straight from the source; nothing else may write meanwhile. */
 import { sidesBehind } from '../cluster/sides.ts'
 import { FerryError } from '../errors.ts'
-import { ttlToleranceMs as ttlToleranceDefaultMs } from '../limits.ts'
+import { standstillSecondsMax, ttlToleranceMs as ttlToleranceDefaultMs } from '../limits.ts'
 import { openStore } from '../state/store.ts'
 import { connectClient } from '../upstream/client-factory.ts'
 import { parseEndpoint } from '../upstream/endpoint.ts'
@@ -31,7 +31,7 @@ export async function runVerify({ repair, state, onProgress, databases, ...optio
   const behind = sidesBehind(sides, new Turn(), layout)
   const { endpoints } = behind
   const store = state === null ? null : openStore(state)
-  const alone = repair ? await standAlone(sides, null, null, layout) : null
+  const alone = repair ? await standAlone(sides, null, null, layout, 'none', 0, standstillSecondsMax * 1000) : null
   const source = await connectClient(endpoints.source, 'verify')
   const target = await connectClient(endpoints.target, 'verify')
   const verification = new Verification({
@@ -51,6 +51,7 @@ export async function runVerify({ repair, state, onProgress, databases, ...optio
   try {
     return verifyDocument(await verification.run())
   } catch (error) {
+    if (alone?.fault.aborted) throw alone.fault.reason
     if (!(error instanceof FerryError) || error.code !== 'interrupted') throw error
     throw new FerryError('interrupted', hint(state), { cause: error })
   } finally {

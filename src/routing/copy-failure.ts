@@ -34,22 +34,22 @@ export const failurePolicies: Readonly<Record<FailureClass, FailurePolicy>> = {
   'target-out-of-memory': {
     ...waiting,
     meaning: 'the server is at its memory limit and may evict nothing',
-    advice: 'Free memory, raise maxmemory, or choose an eviction policy; the mover goes on by itself.',
+    advice: 'Free memory, raise maxmemory, or choose an eviction policy.',
   },
   'read-only': {
     ...waiting,
     meaning: 'the server takes no writes',
-    advice: 'Make it a primary again, or give it the replicas or the disk that it asks for; the mover goes on by itself.',
+    advice: 'Make it a primary again, or give it the replicas or the disk that it asks for.',
   },
   'not-ready': {
     ...waiting,
     meaning: 'the server answers nobody for the moment',
-    advice: 'It loads its data, runs a script or waits for its primary. Wait, or end the script; the mover goes on by itself.',
+    advice: 'It loads its data, runs a script or waits for its primary. Wait, or end the script.',
   },
   'no-access': {
     ...waiting,
     meaning: 'the user may not run the commands that copying needs',
-    advice: 'Give the user DUMP, RESTORE, DEL, PEXPIRETIME and the commands of each type, or other credentials.',
+    advice: 'Give the user SCAN, DUMP, RESTORE, DEL, PEXPIRETIME and the commands of each type, or other credentials.',
   },
   'no-permission': {
     attemptsMax: 3,

@@ -35,9 +35,9 @@ ${rows.join('\n')}
 
 A key that a server does not take is tried again, each time after twice as long a wait, and then goes to the error queue: \`ferry errors\`
 lists, exports, edits and replays it. Where every key would fare alike the whole mover waits instead, says why in \`ferry status\`, and goes
-on by itself as soon as one key is taken. Every key that was scanned is in the end copied, skipped by a rule, gone meanwhile or in the
-queue; \`mover.account\` in the status adds them up, and what leaves the queue is copied there, or gone. This part is
-made from \`src/routing/copy-failure.ts\`.
+on by itself as soon as one key is taken; \`ferry copy\` gives up after \`--standstill-seconds\`. Every key that was scanned is in the end
+copied, skipped by a rule, gone meanwhile or in the queue; \`mover.account\` in the status adds them up, and what leaves the queue is copied
+there, or gone. This part is made from \`src/routing/copy-failure.ts\`.
 
 | class | what it means | tries, waits | what to do |
 |---|---|---|---|

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander'
 import { endpointOf, loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
 import { FerryError } from '../../errors.ts'
-import { moverDefaults } from '../../limits.ts'
+import { moverDefaults, standstillSecondsMax } from '../../limits.ts'
 import type { LiveOptions } from '../../mover/live-copy.ts'
 import type { MoverLimits } from '../../mover/progress.ts'
 import { type AccessKind, accessKinds } from '../../routing/access-kind.ts'
@@ -23,6 +23,7 @@ interface CopyFlags extends CommonOptions, CopyRuleFlags {
   readonly databases?: string
   readonly errors?: string
   readonly payloadBytesMax?: number
+  readonly standstillSeconds?: number
   readonly live?: true | LiveOptions['notice']
   readonly setNotifications?: true
   readonly untilQuiet?: number
@@ -60,6 +61,11 @@ export function copyCommand(program: Command, context: CliContext): void {
     )
     .option('--errors <file>', 'where keys that could not be copied are written to, one JSON document per line')
     .option('--payload-bytes-max <n>', 'they come with what DUMP gives, where the value is no larger; 0 = none do', wholeNumber)
+    .option(
+      '--standstill-seconds <n>',
+      `how long a server is waited for that takes nothing, or is away; then the copy ends unfinished; 0 = for ever (default: ${standstillSecondsMax})`,
+      wholeNumber,
+    )
     .addOption(
       new Option(
         '--live [way]',
@@ -100,6 +106,7 @@ export function copyCommand(program: Command, context: CliContext): void {
         databases: flags.databases ?? config?.target.databases ?? (env.FERRY_DATABASES || 'same'),
         errors: flags.errors ?? null,
         payloadBytesMax: flags.payloadBytesMax ?? config?.errorQueue.payloadBytesMax ?? 0,
+        standstillSeconds: flags.standstillSeconds ?? standstillSecondsMax,
         live: liveOptions(flags),
         fromRdb: flags.fromRdb === undefined ? null : { file: flags.fromRdb, program: flags.rdbServer ?? null },
       }

@@ -10,7 +10,7 @@ import type { ErrorsPage, FailedKey, MoverStatus, ReplayAnswer } from '../../../
 import { type StandAlone, standAlone } from '../../../src/mover/stand-alone.ts'
 import { slotCount } from '../../../src/routing/slot.ts'
 import { parseEndpoint } from '../../../src/upstream/endpoint.ts'
-import { CopyProcess } from '../../support/copy-process.ts'
+import { type CopyLine, CopyProcess } from '../../support/copy-process.ts'
 import { differencesOf, Ferry, type FerrySettings } from '../../support/ferry.ts'
 import { engineMissing, type RedisServer, startRedis } from '../../support/redis-server.ts'
 import { until } from '../../support/wait.ts'
@@ -292,6 +292,94 @@ describe('ferry copy', () => {
     expect(account.copied).toBeGreaterThanOrEqual(30)
     expect(account.exported).toBe(0)
     expect(await differencesOf(source, target)).toEqual([])
+  })
+})
+
+describe('ferry copy that nobody attends to', () => {
+  const flags = (...more: string[]): string[] => [
+    '--source',
+    source.url,
+    '--target',
+    target.url,
+    '--standstill-seconds',
+    '1',
+    ...more,
+  ]
+
+  /** Of a copy that gave up waiting. */
+  async function endOf(args: readonly string[]): Promise<{ report: CopyLine; last: CopyLine; lines: readonly CopyLine[] }> {
+    const copy = new CopyProcess(args)
+    const { status, last } = await copy.end()
+    expect([status, last?.code]).toEqual([7, 'interrupted'])
+    return { report: copy.lines.at(-2) as CopyLine, last: last as CopyLine, lines: copy.lines }
+  }
+
+  it('ends after so long without memory: it says why, counts every key, and goes on the next time', async () => {
+    ;[source, target] = await Promise.all([startRedis(), startRedis({ args: ['--proto-max-bulk-len', '1mb'] })])
+    await fill(source, 30, 100_000)
+    await source.client().set('big', randomBytes(2 << 20))
+    await target.client().config('SET', 'maxmemory', '2mb')
+    const errors = join(source.dir, 'failed.ndjson')
+    const args = flags('--state', join(source.dir, 'copy.sqlite'), '--errors', errors)
+    const { report, last, lines } = await endOf(args)
+    expect(last.message).toMatch(
+      /^the copy was at a standstill for 1 s: target redis:\/\/127\.0\.0\.1:\d+\/0: the server is at its memory limit and may evict nothing \(OOM /,
+    )
+    expect(last.details).toEqual([expect.stringMatching(/^Free memory/), expect.stringContaining(`--state ${source.dir}`)])
+    expect(report).toMatchObject({ kind: 'report', keysFailed: 0 })
+    const { scanned, copied, skipped, vanished, exported, waiting } = report.account as MoverStatus['account']
+    expect(copied + skipped + vanished + exported + waiting).toBe(scanned)
+    expect([scanned, waiting > 0]).toEqual([31, true])
+    // Meanwhile each line said so.
+    expect(lines.some(({ standstill }) => JSON.stringify(standstill).includes('memory limit'))).toBe(true)
+    expect(readFileSync(errors, 'utf8')).toBe('')
+    await target.client().config('SET', 'maxmemory', '0')
+    await target.client().config('SET', 'proto-max-bulk-len', '512mb')
+    const next = await new CopyProcess(args).end()
+    expect(next.status).toBe(0)
+    expect(addedUp(next.last as unknown as MoverStatus).copied).toBeGreaterThanOrEqual(31)
+    expect(await differencesOf(source, target)).toEqual([])
+  })
+
+  it('ends as well where the source does not let it scan, or the target does not let it write', async () => {
+    await servers()
+    await fill(source, 30, 10)
+    for (const [side, command] of [
+      ['source', 'scan'],
+      ['target', 'restore'],
+    ] as const) {
+      const server = side === 'source' ? source : target
+      await server.client().call('ACL', 'SETUSER', 'narrow', 'on', '>secret', '~*', '+@all', `-${command}`)
+      const { last } = await endOf(flags(`--${side}`, server.url.replace('://', '://narrow:secret@')))
+      expect(last.message).toMatch(new RegExp(`${side} redis://.*the user may not run the commands.*NOPERM.*${command}`))
+      expect(String(last.details)).toContain('Give the user SCAN')
+    }
+    expect(await target.client().dbsize()).toBe(0)
+  })
+
+  it('ends where a server is gone for so long, also while it follows', async () => {
+    await servers()
+    await fill(source, 30, 10)
+    const copy = new CopyProcess(flags('--live'))
+    await copy.caughtUp()
+    await target.stop()
+    expect(await copy.end()).toMatchObject({
+      status: 7,
+      last: { code: 'interrupted', message: expect.stringMatching(/target redis:.*cannot be reached \(.+\)/) },
+    })
+  })
+
+  it('waits on where that is wished', async () => {
+    await servers()
+    await fill(source, 30, 10)
+    await target.client().replicaof('127.0.0.1', 1)
+    const copy = new CopyProcess([...flags(), '--standstill-seconds', '0'])
+    await copy.next(
+      'it to have waited for longer than a second',
+      ({ standstill }) => Number((standstill as { seconds?: number } | null)?.seconds) >= 2,
+    )
+    await target.client().replicaof('NO', 'ONE')
+    expect(await copy.end()).toMatchObject({ status: 0, last: { keysCopied: 30 } })
   })
 })
 

@@ -439,6 +439,7 @@ describe('what is done without a running Ferry', () => {
         json: true,
         limits: { keysPerSecondMax: 5 },
         payloadBytesMax: 0,
+        standstillSeconds: 300,
         sweep: true,
         state: 'c.sqlite',
         databases: 'fold',
@@ -457,6 +458,7 @@ describe('what is done without a running Ferry', () => {
       { live: { notice: 'notifications', maySet: true, quietMs: 50 } },
     ],
     ['--carry-access frequency', { carryAccess: 'frequency' }],
+    ['--standstill-seconds 0', { standstillSeconds: 0 }],
     ['--errors e --payload-bytes-max 100', { errors: 'e', payloadBytesMax: 100 }],
     [
       '--bytes-per-second 9 --batch-keys 8 --target-memory-percent 70.5',

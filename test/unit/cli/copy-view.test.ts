@@ -23,7 +23,7 @@ const mover: CopyProgress['mover'] = {
   account: { scanned: 1_250, copied: 1_200, skipped: 0, vanished: 0, exported: 0, waiting: 50 },
   limits: { ...moverDefaults },
 }
-const now: CopyProgress = { phase: 'copy', mover, waiting: 50, live: null }
+const now: CopyProgress = { phase: 'copy', mover, waiting: 50, standstill: null, live: null }
 const following: CopyProgress = { ...now, phase: 'follow', waiting: 3, live: { changes: 12_345, passes: 1 } }
 
 test('a pass has a bar, its rate and how long it will take', () => {
@@ -36,6 +36,13 @@ test('what slows it down, and what failed, is told', () => {
   const account = { ...mover.account, exported: 2 }
   const slow = { ...mover, account, throttle: 'throttled: source p99 8 ms > 5 ms', lastError: 'target was lost' }
   expect(copyLine({ ...now, mover: slow })).toMatch(/50 waiting, 2 failed, throttled: source p99 8 ms > 5 ms, target was lost$/)
+})
+
+test('where nothing goes on, why comes before all that has no meaning then', () => {
+  const standstill = { reason: 'target redis://b: the server takes no writes (READONLY)', advice: 'Wait.', seconds: 95 }
+  const words = 'at a standstill for 1 min 35 s: target redis://b: the server takes no writes (READONLY)'
+  expect(copyLine({ ...now, standstill })).toBe(`copy 25 %, ${words}`)
+  expect(copyLine({ ...following, standstill })).toBe(`following, ${words}`)
 })
 
 test('whoever follows says how far behind it is', () => {

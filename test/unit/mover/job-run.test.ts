@@ -2,17 +2,22 @@
 import { beforeEach, expect, it, vi } from 'vitest'
 import { JobRun } from '../../../src/mover/job-run.ts'
 import { Progress } from '../../../src/mover/progress.ts'
+import { Standstill } from '../../../src/mover/standstill.ts'
+import { EventLog } from '../../../src/observe/events.ts'
+import { until } from '../../support/wait.ts'
 
 // A wait is a turn of the loop, so that what takes half a minute can be tried.
 vi.mock('node:timers/promises', () => ({ setTimeout: () => new Promise((resolve) => setImmediate(resolve)) }))
 
 let progress: Progress
+let standstill: Standstill
 let run: JobRun
 let tries: number
 
 beforeEach(() => {
   progress = new Progress()
-  run = new JobRun({ from: 0, below: 1 }, progress, 'running')
+  standstill = new Standstill(new EventLog())
+  run = new JobRun({ from: 0, below: 1 }, progress, standstill, 'running')
   tries = 0
 })
 
@@ -90,7 +95,19 @@ it('ends for a server that stays away', async () => {
 })
 
 it('waits for as long as it takes where a server takes nothing for the moment', async () => {
-  expect(await run.patiently(answersAt(1_000, 'LOADING Redis is loading the dataset in memory'))).toBe('answer')
+  const loading = 'LOADING Redis is loading the dataset in memory'
+  const sinceMs: (number | undefined)[] = []
+  const answered = run.patiently(async () => {
+    sinceMs.push(standstill.lasting?.sinceMs)
+    return answersAt(1_000, `source: ${loading}`)()
+  })
+  await until(() => standstill.lasting !== null)
+  expect(standstill.lasting).toMatchObject({ side: 'source', error: loading })
+  // Nothing but the question waits: no key is to be tried.
+  expect(standstill.reason).toBeNull()
+  expect(await answered).toBe('answer')
+  expect(new Set(sinceMs.slice(1)).size).toBe(1)
+  expect(standstill.lasting).toBeNull()
 })
 
 it('asks no more for a run that was stopped', async () => {
