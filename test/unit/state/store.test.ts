@@ -320,6 +320,22 @@ describe('the file', () => {
     expect(reopened(store).loadDocument('phase')).toBeNull()
   })
 
+  it('of the version before keeps its error queue, of which no scan counts anything', () => {
+    const store = openStore(path)
+    store.addFailed(failure('a'), 1)
+    store.close()
+    const older = new DatabaseSync(path)
+    older.exec('ALTER TABLE failed DROP COLUMN scans; PRAGMA user_version = 2')
+    older.close()
+    const now = openStore(path)
+    expect(now.countFailed()).toBe(1)
+    expect([...now.countedFailed()]).toEqual([])
+    now.addFailed(failure('a'), 2)
+    expect([...now.countedFailed()]).toEqual([{ db: 0, key: Buffer.from('a'), scans: 2 }])
+    expect(now.settleFailed([{ db: 0, key: Buffer.from('a') }])).toBe(2)
+    now.close()
+  })
+
   it('is refused when a newer version wrote it, and left as it is', () => {
     openStore(path).close()
     const newer = new DatabaseSync(path)
