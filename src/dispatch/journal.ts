@@ -174,6 +174,11 @@ export class Journal {
     return this.#entries.get(nameOf(db, key))?.generation ?? null
   }
 
+  /** Whether a scan waits for its end; false also where it is not dirty. */
+  isOwed(db: number, key: Buffer): boolean {
+    return (this.#entries.get(nameOf(db, key))?.scans ?? 0) > 0
+  }
+
   /** Two databases change places: whatever is dirty in one may be so in the other. What lies in neither is left as it is. */
   swapped(first: number, second: number): void {
     for (const { db, key, from } of [...this.#entries.values()].map((entry) => ({ ...entry }))) {

@@ -137,13 +137,19 @@ export class Copier {
       await this.#held.copy(db, [key], from, outcome, this.#inPieces(db, key, from, manner, null))
       return
     }
-    const { pace } = this
+    const pace = this.#isHealed(db, key) ? null : this.pace
     const windows = pace === null ? null : new Windows(pace)
     pace?.begin()
     if (this.#follows) await this.#inTurn(() => this.#copyMoving(db, key, from, outcome, manner, windows))
     else await this.#held.copy(db, [key], from, outcome, this.#inPieces(db, key, from, manner, windows))
     pace?.end()
     outcome.bytes = Math.max(0, outcome.bytes - (windows?.bytes ?? 0))
+  }
+
+  /** It is known to differ, and that was not the scan's doing: a flip may be waiting for it. Beside a copy that nobody follows there is none. */
+  #isHealed(db: number, key: Buffer): boolean {
+    const { journal } = this.#core
+    return this.#follows && journal.truthOf(db, key) !== null && !journal.isOwed(db, key)
   }
 
   /** Held all the time. */

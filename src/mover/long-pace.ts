@@ -1,6 +1,7 @@
 /**
- * How fast long values go: as the batches do, by the rates that were set and by what live traffic leaves. It is the healing that copies them, so
- * they are under way when the job is through as well; while it is paused they rest.
+ * How fast the long values of a copy go: as its batches do, by the rates that were set and by what live traffic leaves. It is the healing that
+ * brings them over, so they are under way when the job is through as well; while it is paused they rest. One that is healed because it differs
+ * waits for nothing of that.
  */
 import type { WindowPace } from '../dispatch/typed/windows.ts'
 import type { Counters } from '../observe/counters.ts'
