@@ -5,7 +5,7 @@ const long = [
   'test/support/{redis-cluster,sentinel}.test.ts',
   'test/integration/cluster/{migration,resume,scripts}.test.ts',
   'test/integration/databases/{wire,migration,folded}.test.ts',
-  'test/integration/mover/{foreign-target,live-copy,long-pace,long-streams,one-sided,strings-of-their-own-way,strings-of-many-reads,verify-gate,verify-resume}.test.ts',
+  'test/integration/mover/{carried-access-by-type,foreign-target,live-copy,long-pace,long-streams,one-sided,strings-of-their-own-way,strings-of-many-reads,verify-gate,verify-resume}.test.ts',
   'test/integration/proxy/{cluster-mode,lost-writes}.test.ts',
   'test/scenarios/{broken-hold,killed-in-backfill,restart-in-backfill,subscribers-through-cutover}/*.test.ts',
   'test/scenarios/convergence/mutants.test.ts',

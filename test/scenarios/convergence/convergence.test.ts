@@ -38,6 +38,7 @@ describe('both sides', () => {
     expect(report.comparison.differences).toEqual([])
     expect(report.tally.wrong).toEqual([])
     expect(report.tally.unexpectedSamples).toEqual([])
-    expect(report.tally.commands).toBeGreaterThan(1_000)
+    // Most of the time may pass with a killed server, and with Ferry starting anew.
+    expect(report.tally.commands).toBeGreaterThan(200)
   })
 })
