@@ -8,6 +8,7 @@ import { farBytes } from '../../../src/dispatch/far-write.ts'
 import { differencesOf, Ferry } from '../../support/ferry.ts'
 import { type RedisServer, startRedis } from '../../support/redis-server.ts'
 import { unthrottled } from '../../support/unthrottled.ts'
+import { until } from '../../support/wait.ts'
 import { WireClient } from '../../support/wire-client.ts'
 
 const far = 2 * farBytes
@@ -73,7 +74,8 @@ it('go to a target that has the string, and are not asked about once everything 
   await target.client().setrange('there', far, 'x')
   await source.client().setrange('there', far, 'x')
   await client.pipeline([`SETRANGE there ${far} y`], 5_000)
-  expect(await target.client().getrange('there', far, -1)).toBe('y')
+  // The client had its reply from the source.
+  await until(async () => (await target.client().getrange('there', far, -1)) === 'y', { what: 'the write to reach the target' })
   await ferry.backfill()
   await ferry.untilSettled(20_000)
   const asked = await calls(target.client(), 'strlen')

@@ -119,6 +119,8 @@ async function shardedChannels(client: Redis, subscriber: Redis): Promise<unknow
 
 async function monitored(port: number, make: Make): Promise<unknown[]> {
   const [watcher, client] = [make(port), make(port)]
+  // What they say when they connect must not come with the answer to MONITOR: ioredis then takes it for replies, on a server as well.
+  await Promise.all([watcher.ping(), client.ping()])
   const monitor = await watcher.monitor()
   const lines: string[][] = []
   monitor.on('monitor', (_time: string, args: string[]) => lines.push(args))
