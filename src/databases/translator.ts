@@ -134,8 +134,8 @@ export class Translator {
 
   /** Every block ends here as it began, or with a SELECT behind it: where it is not run, nothing has changed. */
   #inBlock(block: OpenBlock, spec: CommandSpec, carried: Carried): Carried {
-    // The server refuses one within the other.
-    if (spec.name === 'multi') return carried
+    // The server refuses both within a block, and queues neither.
+    if (spec.name === 'multi' || spec.name === 'watch') return carried
     if (spec.name === 'discard') {
       this.#block = null
       this.#db = block.db

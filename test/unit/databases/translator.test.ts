@@ -72,3 +72,12 @@ test.each(['fold', 'fold=x{db}/'])('%s', (setting) => {
     500,
   )
 })
+
+test('what a server refuses within a block has no reply among those of EXEC', () => {
+  const translator = new Translator(databaseLayoutOf('fold') as DatabaseLayout)
+  const command = (...words: string[]) => translator.command(scanned(encodeCommand(words)))
+  for (const words of [['SELECT', '1'], ['MULTI'], ['WATCH', 'k'], ['KEYS', '*']]) command(...words)
+  const exec = command('EXEC')
+  if (exec.how !== 'edited' || exec.reply === null) throw new Error(`EXEC is carried ${exec.how}`)
+  expect(String(exec.reply(Buffer.from('*1\r\n*1\r\n$5\r\ndb1:k\r\n')))).toBe('*1\r\n*1\r\n$1\r\nk\r\n')
+})
