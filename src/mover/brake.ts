@@ -24,8 +24,8 @@ interface Braked {
   pause(): boolean
 }
 
-/** A batch of a slow server must not make for a rest of minutes. */
-const restMsMax = 1_000
+/** A batch or a window of a slow server must not make for a rest of minutes. */
+export const restMsMax = 1_000
 
 export class Brake {
   readonly #core: Core

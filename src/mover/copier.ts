@@ -170,8 +170,11 @@ export class Copier {
     const own = Promise.withResolvers<void>()
     this.#longTurn = own.promise
     await before
-    await work()
-    own.resolve()
+    try {
+      await work()
+    } finally {
+      own.resolve()
+    }
   }
 
   async #copyMoving(

@@ -69,7 +69,7 @@ export class MoverJob {
     this.#servers = new PassServers(core, lanes)
     this.#scan = new PassScan(core, lanes, this.#servers, this.brake)
     this.#allowance = new Allowance(this.limits, this.brake, this.standstill)
-    this.#longs = new LongPace(this.#allowance, this.brake, this.#progress, core.counters, () => this.state === 'paused')
+    this.#longs = new LongPace(this.#allowance, this.brake, this.#progress, core.counters, () => this.state)
     copier.pace = this.#longs
     if (this.#rules !== null) this.#rules.pace = this.#longs
     this.#account = new BatchAccount(core, store, this.standstill, this.#progress)

@@ -1,17 +1,14 @@
 /**
  * How fast the long values of a copy go: as its batches do, by the rates that were set and by what live traffic leaves. It is the healing that
  * brings them over, so they are under way when the job is through as well; while it is paused they rest. One that is healed because it differs
- * waits for nothing of that.
+ * waits for nothing of that, nor does any once the job was stopped: a flip stops it, and waits for what it left.
  */
 import type { WindowPace } from '../dispatch/typed/windows.ts'
 import type { Counters } from '../observe/counters.ts'
 import type { Allowance } from './allowance.ts'
-import type { Brake } from './brake.ts'
-import type { Progress } from './progress.ts'
+import { type Brake, restMsMax } from './brake.ts'
+import type { MoverState, Progress } from './progress.ts'
 import { decisionEveryMs } from './throttle.ts'
-
-/** A window of a slow server must not make for a rest of minutes. */
-const restMsMax = 1_000
 
 export class LongPace implements WindowPace {
   /** Long values that are being copied. */
@@ -20,15 +17,15 @@ export class LongPace implements WindowPace {
   readonly #brake: Brake
   readonly #progress: Progress
   readonly #counters: Counters
-  readonly #isPaused: () => boolean
+  readonly #stateOfJob: () => MoverState
   #restUntilMs = 0
 
-  constructor(allowance: Allowance, brake: Brake, progress: Progress, counters: Counters, isPaused: () => boolean) {
+  constructor(allowance: Allowance, brake: Brake, progress: Progress, counters: Counters, stateOfJob: () => MoverState) {
     this.#allowance = allowance
     this.#brake = brake
     this.#progress = progress
     this.#counters = counters
-    this.#isPaused = isPaused
+    this.#stateOfJob = stateOfJob
   }
 
   begin(): void {
@@ -50,7 +47,9 @@ export class LongPace implements WindowPace {
   }
 
   waitMs(nowMs: number): number {
-    if (this.#isPaused()) return decisionEveryMs
+    const state = this.#stateOfJob()
+    if (state === 'idle') return 0
+    if (state === 'paused') return decisionEveryMs
     return this.#allowance.windowWaitMs(nowMs) || Math.max(0, this.#restUntilMs - nowMs)
   }
 }

@@ -49,7 +49,9 @@ export class Windows {
   /** The value is over there, and has so many bytes: those that were not counted yet are. */
   end(sizeBytes: number): void {
     const nowMs = performance.now()
-    if (sizeBytes > this.bytes) this.#pace.spend(sizeBytes - this.bytes, nowMs - this.#sinceMs, nowMs)
+    if (sizeBytes <= this.bytes) return
+    this.#pace.spend(sizeBytes - this.bytes, nowMs - this.#sinceMs, nowMs)
+    this.bytes = sizeBytes
   }
 
   async rest(bytes: number, staged: Kept | null, stopped: () => boolean): Promise<void> {

@@ -8,23 +8,16 @@ import { type DatabaseLayout, databaseLayoutOf } from '../../../src/routing/data
 import { parseEndpoint } from '../../../src/upstream/endpoint.ts'
 import { fillEveryShape } from '../../support/every-shape.ts'
 import { fullStateOf } from '../../support/full-state.ts'
+import { type Kind, options, policies } from '../../support/kept-access.ts'
 import { type RedisCluster, startCluster } from '../../support/redis-cluster.ts'
 import { engineMissing, type RedisServer, startRedis } from '../../support/redis-server.ts'
 import { verified } from '../../support/verified.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
-const policies = {
-  idle: ['--maxmemory-policy', 'allkeys-lru'],
-  // It would go down by one for each minute otherwise.
-  frequency: ['--maxmemory-policy', 'allkeys-lfu', '--lfu-decay-time', '0'],
-} as const
-const options = { idle: 'IDLETIME', frequency: 'FREQ' } as const
-type Kind = keyof typeof policies
-
 /** Payloads of it are taken by no other of the servers. */
 const from = 'redis-8.0'
-/** Above limits.longValueBytes; the stream only by what MEMORY USAGE says of it, which copies by rules do not ask for. */
+/** Above limits.longValueBytes; the stream only by what MEMORY USAGE says of it. */
 const longKey = 'string-2500000'
 const longKeys = ['past', longKey]
 const longTold = 'long values arrive as just used'

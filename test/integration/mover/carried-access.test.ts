@@ -7,17 +7,10 @@ import type { CopyRules } from '../../../src/routing/copy-rules.ts'
 import { parseEndpoint } from '../../../src/upstream/endpoint.ts'
 import { CopyProcess } from '../../support/copy-process.ts'
 import { Ferry } from '../../support/ferry.ts'
+import { type Kind, options, policies } from '../../support/kept-access.ts'
 import { engineMissing, type RedisServer, startRedis } from '../../support/redis-server.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
-
-const policies = {
-  idle: ['--maxmemory-policy', 'allkeys-lru'],
-  // It would go down by one for each minute otherwise.
-  frequency: ['--maxmemory-policy', 'allkeys-lfu', '--lfu-decay-time', '0'],
-} as const
-const options = { idle: 'IDLETIME', frequency: 'FREQ' } as const
-type Kind = keyof typeof policies
 
 /** More than it takes for a batch to be taken for one of strings. */
 const strings = 3_000
